@@ -1,0 +1,139 @@
+"""What every lesson shares: its options, its figures, the numbers it promises. Nothing of the lesson itself.
+
+args = lesson.arguments(__doc__, data=("digits", "mnist"))  # args.quick, .seed, .data, .backend, .json
+plt = lesson.pyplot()
+for epoch in lesson.progress(range(3 if args.quick else 30), "training"): ...
+lesson.save(figure, "02_vae_samples.png")
+lesson.promise("test error", error, high=0.05)
+lesson.report(args)                                         # the last line of every lesson
+"""
+
+import argparse
+import importlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from minigen import backend, random
+
+INSTALL = 'pip install -e ".[lessons]"'
+STYLE = {
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 150,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    # Okabe and Ito's colours, which every eye tells apart
+    "axes.prop_cycle": "cycler('color', ['0072B2', 'D55E00', '009E73', 'CC79A7', 'E69F00', '56B4E9'])",
+}
+_measured: dict[str, Any] = {}  # what promise() has collected, for report()
+
+
+def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) -> argparse.Namespace:
+    """The options of this run, after mg.use(backend) and mg.seed(seed). In a notebook, the defaults.
+
+    doc: the lesson's header. data: the data sets it runs on, the first by default; "PATH" among them lets any
+    path through. options: the lesson's own, as epochs=20 for `--epochs`, of the default's type.
+    Returns quick, seed, data (if given), backend, json and the options. Exits with a sentence for wrong ones.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a run of seconds, for a first look")
+    add("--seed", type=int, default=0, help="another number, another run (default 0)")
+    if data:
+        choices = None if "PATH" in data else data
+        add("--data", choices=choices, default=data[0], help=f"{', '.join(data)} (default {data[0]})")
+    add("--backend", choices=backend.BACKENDS, default=backend.current(), help="cupy: the GPU")
+    add("--json", metavar="FILE", help="write the measured numbers there; -: print them last")
+    for name, value in options.items():
+        add("--" + name.replace("_", "-"), type=type(value), default=value, help=f"default {value}")
+    args = parser.parse_args([] if _in_notebook() else None)
+    args.lesson = (doc or "").strip().partition("\n")[0]
+    if args.json not in (None, "-") and not Path(args.json).absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder to write {args.json} in")
+    try:
+        backend.use(args.backend)
+    except RuntimeError as error:
+        parser.error(str(error))
+    random.seed(args.seed)
+    _measured.clear()
+    return args
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot in the lessons' style, with Agg where there is no display; exits if it is missing."""
+    try:
+        plt = importlib.import_module("matplotlib.pyplot")
+    except ImportError:
+        raise SystemExit(f"This lesson draws with matplotlib, which is not installed: {INSTALL}") from None
+    plt.rcParams.update(STYLE)
+    return plt
+
+
+def save(figure: Any, name: str) -> Path:
+    """Write a figure (or plt, for the current one) to lessons/output/`name`, say so, and return the path.
+
+    MINIGEN_OUTPUT names another folder. The suffix is the type: .png, .svg, .pdf.
+    """
+    checkout = Path(__file__).parents[1] / "lessons"
+    folder = Path(os.environ.get("MINIGEN_OUTPUT") or (checkout if checkout.is_dir() else Path()) / "output")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    _replace(path, lambda part: figure.savefig(part, format=path.suffix[1:]))
+    print(f"figure: {path}")
+    return path
+
+
+def progress(iterable: Iterable[Any], text: str) -> Iterable[Any]:
+    """`iterable` with a progress bar, where tqdm is installed and a terminal shows it; else as it is."""
+    try:
+        tqdm = importlib.import_module("tqdm").tqdm
+    except ImportError:
+        print(f"{text} ... (for a progress bar: {INSTALL})", file=sys.stderr)
+        return iterable
+    hidden = False if _in_notebook() else None  # None: hidden where stderr is no terminal
+    return tqdm(iterable, text, leave=False, disable=hidden)
+
+
+def promise(name: str, value: Any, *, low: float | None = None, high: float | None = None) -> Any:
+    """Print a measured number, keep it for report(), and hold it to its bounds: low <= value <= high.
+
+    value: a number, a bool, or an array or Tensor of one; returned as Python's own.
+    Raises AssertionError, saying what was promised and what was measured; for NaN and Inf always.
+    """
+    value = value.item() if hasattr(value, "item") else value
+    bounds = " and ".join(f"at {w} {b:g}" for w, b in (("least", low), ("most", high)) if b is not None)
+    shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
+    if not (math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)):
+        raise AssertionError(f"{name}: promised {bounds or 'a finite number'}, measured {shown}")
+    print(f"{name}: {shown}" + (f"   (promised: {bounds})" if bounds else ""))
+    _measured[name] = value
+    return value
+
+
+def report(args: argparse.Namespace) -> None:
+    """With --json: what promise() measured, and the options of the run, as one JSON object."""
+    options = {name: value for name, value in vars(args).items() if name not in ("json", "lesson")}
+    found = json.dumps({"lesson": args.lesson, "options": options, "measured": _measured})
+    if args.json == "-":
+        print(found)
+    elif args.json:
+        _replace(Path(args.json), lambda part: part.write_text(found + "\n", encoding="utf-8"))
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a file beside `path`, which then takes its name: all of it, or nothing."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules

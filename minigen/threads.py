@@ -1,0 +1,135 @@
+"""Both cores. The one place that decides how many threads work, and that shares work among them.
+
+MINIGEN_THREADS, or `mg.set_threads(n)`, sets the number; by default it is that of the cores this process may use, at
+most 8. BLAS gets the same number for its products, and one thread while our own threads are at work: two layers of
+threads get into each other's way. Results for a given number of threads are the same every time; another number
+rounds differently.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from minigen.backend import current, xp
+
+PIECE = 1 << 16  # numbers that an elementwise formula works on at a time: they stay in the processor's cache
+LARGE = 1 << 17  # smaller arrays are not worth cutting up
+
+_blas = ThreadpoolController().select(user_api="blas").lib_controllers
+_here = threading.local()  # .busy: this thread already works on a share
+_pool: ThreadPoolExecutor | None = None
+_count = 1
+
+
+def set_threads(count: int) -> None:
+    """Use so many threads from now on, for BLAS and for our own sharing of work. Raises ValueError below 1."""
+    global _count, _pool
+    if count < 1:
+        raise ValueError(f"set_threads: wants at least 1 thread, got {count}")
+    if _pool is not None:
+        _pool.shutdown()
+    _pool = ThreadPoolExecutor(count - 1, thread_name_prefix="minigen") if count > 1 else None
+    _count = count
+    _set_blas(count)
+
+
+def threads() -> int:
+    """How many threads are in use."""
+    return _count
+
+
+def _set_blas(count: int) -> None:
+    for library in _blas:
+        library.set_num_threads(count)
+
+
+def shared(work: Callable[[int, int], Any], n: int) -> list[Any]:
+    """[work(i, j), ...] for ranges that make up range(n), one for each thread, in order.
+
+    The ranges depend on n and the number of threads alone. `work` computes with arrays only, and calls no `shared`
+    that would run in parallel: inside a share, everything is done by the thread that is on it.
+    """
+    parts = min(_count, n)
+    if parts <= 1 or _pool is None or getattr(_here, "busy", False) or current() != "numpy":
+        return [work(0, n)]
+    edges = [n * k // parts for k in range(parts + 1)]
+    _set_blas(1)
+    try:
+        others = [_pool.submit(_share, work, i, j) for i, j in pairwise(edges[1:])]
+        try:
+            first = _share(work, 0, edges[1])
+        finally:
+            results = [other.result() for other in others]  # never leave one running
+    finally:
+        _set_blas(_count)
+    return [first, *results]
+
+
+def _share(work: Callable[[int, int], Any], i: int, j: int) -> Any:
+    _here.busy = True
+    try:
+        return work(i, j)
+    finally:
+        _here.busy = False
+
+
+def small_products() -> bool:
+    """Whether small matrix products are better made one by one: a newer OpenBLAS kernel, and one thread at the time."""
+    newer = _blas and getattr(_blas[0], "architecture", "") in ("SkylakeX", "Cooperlake", "SapphireRapids")
+    return bool(newer) and (_count == 1 or getattr(_here, "busy", False))
+
+
+def ranges(i: int, j: int, bytes_each: int) -> Iterator[slice]:
+    """Slices that make up range(i, j), each of as many entries as fit into the cache."""
+    step = max(1, 4 * PIECE // max(1, bytes_each))
+    return (slice(k, min(k + step, j)) for k in range(i, j, step))
+
+
+def in_pieces(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """An elementwise formula, evaluated piece by piece where the arrays are large.
+
+    A formula of five operations makes four arrays in between; in pieces these never leave the cache (silu of 800,000
+    numbers: 0.74 ms, 1.12 whole), and the pieces are shared among the threads.
+    """
+
+    def evaluate(*values: Any, **settings: Any) -> Any:
+        x = values[0]
+        if type(x) is not xp.ndarray or x.size < LARGE or current() != "numpy":
+            return formula(*values, **settings)
+        arrays = [v for v in values if type(v) is xp.ndarray]
+        if any(a.shape != x.shape or not a.flags.c_contiguous for a in arrays):
+            return formula(*values, **settings)
+        flat = [v.reshape(-1) if type(v) is xp.ndarray else v for v in values]
+
+        def piece(i: int) -> Any:
+            return formula(*[v[i : i + PIECE] if type(v) is xp.ndarray else v for v in flat], **settings)
+
+        first = piece(0)
+        y = xp.empty(x.shape, dtype=first.dtype)
+        out = y.reshape(-1)
+        out[:PIECE] = first
+
+        def work(i: int, j: int) -> None:
+            for k in range(i + 1, j + 1):
+                out[k * PIECE : (k + 1) * PIECE] = piece(k * PIECE)
+
+        shared(work, (x.size - 1) // PIECE)
+        return y
+
+    return evaluate
+
+
+def _default() -> int:
+    wanted = os.environ.get("MINIGEN_THREADS")
+    if wanted is not None and not (wanted.isdigit() and int(wanted) > 0):
+        raise ValueError(f"MINIGEN_THREADS is {wanted!r}, wants a whole number of at least 1")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(wanted) if wanted else min(cores, 8)
+
+
+set_threads(_default())
