@@ -133,7 +133,7 @@ def test_of_equal_pieces_the_first_has_the_gradient():
 
 
 def test_maxout_wants_whole_groups():
-    with pytest.raises(ValueError, match=r"maxout: x has 5 features \(axis 1\), not a multiple of pieces=2"):
+    with pytest.raises(ValueError, match=r"maxout: x has 5 features \(axis 1\), which is no multiple of pieces=2"):
         mg.maxout(mg.asarray(np.ones((3, 5))), pieces=2)
 
 

@@ -530,7 +530,7 @@ def test_what_is_no_tensor_is_named():
             walk(np.ones(1))
     x = wants(1.0)
     for inputs in (array([1.0]), [x, array([1.0])], [x, None]):
-        with pytest.raises((TypeError, ValueError), match="grad: input . is a .*wants a Tensor"):
+        with pytest.raises((TypeError, ValueError), match=r"grad: input . is a .*wants a Tensor"):
             mg.grad(x * 2.0, inputs)
 
 
@@ -575,19 +575,40 @@ def test_an_upstream_gradient_of_float64_goes_through_a_float32_convolution():
     assert x.grad.dtype == w.grad.dtype == "float32"
 
 
-def test_where_float32_meets_float64_each_side_gets_its_own_type():
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_where_float32_meets_float64_each_side_gets_its_own_type(outputs):
     x, w = wants(np.ones((1, 4, 4, 1)), "float32"), wants(np.ones((3, 3, 1, 1)), "float32")
     c = wants(2.0, "float64")
-    a, b = mg.split(mg.conv2d(x, w), sections=2, axis=1)
-    loss = (a * c + b * array(3.0)).sum()
+    y = mg.conv2d(x, w)
+    a, b = mg.split(y, sections=2, axis=1) if outputs == 2 else (y[:, :1], y[:, 1:])
+    loss = (a * c + b * array(3.0)).sum() + (y * array(1.0)).sum()
     assert loss.dtype == "float64"
     loss.backward(retain_graph=True)
     assert [t.grad.dtype for t in (x, w, c)] == ["float32", "float32", "float64"]
-    close(w.grad[..., 0, 0], np.full((3, 3), 10.0))
+    close(w.grad[..., 0, 0], np.full((3, 3), 14.0))
     for create_graph in (False, True):
         for g, t in zip(mg.grad(loss, [x, w, c], create_graph=create_graph), (x, w, c), strict=True):
             assert g.dtype == t.dtype
             close(g, mg.to_numpy(t.grad))
+
+
+def test_a_kernel_is_handed_its_own_dtype_for_each_output():
+    handed = []
+
+    @mg.op
+    class halves:
+        outputs = "a", "b"
+
+        def forward(x):
+            return x[:1] * 1, x[1:] * 1
+
+        def backward(d_a, d_b):
+            handed.append((str(d_a.dtype), str(d_b.dtype)))
+            return xp.concatenate([d_a, d_b])
+
+    a, _ = halves(wants([1.0, 2.0], "float32"))
+    (a * array([2.0], "float64")).backward()
+    assert handed == [("float32", "float32")]
 
 
 def test_gradients_of_one_number_are_arrays():

@@ -201,8 +201,8 @@ class Plan:
         lines = [] if any(line is None for _, line in lines) else lines
         joint = [(None, op.joint)] if op.joint else []
         if names is None:  # the names of all values to save, each once
-            asked = [n for _, function in joint + lines for n in _asked(op, function)]
-            if op.plain and (not lines or any(_source(op, n)[0] == KEPT for n in asked)):
+            by_lines, asked = ([n for _, f in functions for n in _asked(op, f)] for functions in (lines, joint + lines))
+            if op.plain and (not lines or any(_source(op, n)[0] == KEPT for n in by_lines)):
                 asked += op.inputs  # the lines cannot be differentiated again, plain can
             names = list(dict.fromkeys(n for n in asked if n != "wanted"))
         self.names = names

@@ -15,7 +15,7 @@ def backward(output: Any, upstream: Any = None, *, retain_graph: bool = False) -
     """Walk back from `output` and add to the `.grad` of every leaf below it. See Tensor.backward."""
     upstream = _start(output, upstream, "backward")
     arrived: dict[Any, Any] = {}
-    _to_the_end(_walk(output, upstream, arrived, keep_graph=retain_graph))
+    _to_the_end(_walk(output, upstream, arrived, keep_graph=retain_graph, watched=bool(mode.step_observers)))
     _write(arrived)
 
 
@@ -132,12 +132,14 @@ def _walk(
     create_graph: bool = False,
     keep_graph: bool = False,
     in_place: bool = True,
+    watched: bool = True,
 ) -> Iterator[tuple[Node, tuple[Any, ...], list[tuple[Any, ...]]]]:
     """Every node below `output` once, last made first. This is the walk; there is no other.
 
     Yields (node, its upstream gradients, arrivals), an arrival being (input position, what the gradient line returned,
     that summed over broadcast axes, what had arrived there before or None, the sum now). The gradients of leaves, or
     of `targets` (keys) where given, are left in `arrived`; a leaf's is memory that nothing else writes to.
+    Unless `watched`, nothing is yielded, and what only a watcher needs is left out.
     """
     root = key_of(output)
     if output.origin is None or (targets and root in targets):
@@ -171,7 +173,8 @@ def _walk(
         else:
             saved: Any = node.saved
             gradients = [(k, line(*dys, *[saved[i] for i in places])) for k, line, places, _ in plan.calls]
-        arrivals = []
+        if watched:
+            arrivals = []
         for (k, raw), shape in zip(gradients, node.shapes if plan is node.plan else _shapes(node, plan), strict=True):
             d = raw if type(raw) is kind and raw.shape == shape else _fitted(node, k, raw, shape)
             key = node.parents[k]
@@ -192,8 +195,10 @@ def _walk(
                     owned.add(key)
                     total = total if d.ndim else xp.asarray(total)  # a 0-d result is an array
             sums[key] = total
-            arrivals.append((k, raw if raw.ndim else d, d, before, total))
-        yield node, dys, arrivals
+            if watched:
+                arrivals.append((k, raw if raw.ndim else d, d, before, total))
+        if watched:
+            yield node, dys, arrivals
         if not keep_graph:
             node.saved, node.parents = None, []
         if not in_place and order:  # much may have happened in the pause
@@ -308,11 +313,8 @@ def _filled(node: Node, dys: tuple[Any, ...]) -> tuple[Any, ...]:
 def _graph_gradients(node: Node, plan: Plan, dys: tuple[Any, ...]) -> list[tuple[int, Any]]:
     """The same as Tensors that record a graph of their own: from the very same lines, or through `plain`."""
     saved: Any = node.saved
-    floats = [
-        name
-        for name, (kind, _), value in zip(plan.names, plan.sources, saved, strict=True)
-        if kind == KEPT and _holds_floats(value)
-    ]
+    asked = {i for _, _, places, _ in plan.graph_calls for i in places}  # by the lines; a kernel may keep floats
+    floats = [plan.names[i] for i in sorted(asked) if plan.sources[i][0] == KEPT and _holds_floats(saved[i])]
     if (floats or not plan.graph_calls) and node.op.plain:
         return _through_plain(node, plan, dys)
     if node.outputs is not None:

@@ -15,7 +15,7 @@ from numbers import Integral
 
 from minigen.graph import op
 from minigen.ops import band, im2col
-from minigen.ops.linear import same_floats
+from minigen.ops.linear import column_sums, same_floats
 from minigen.ops.shaping import concatenate, pad, scatter
 
 
@@ -95,7 +95,7 @@ class conv2d:
         else:
             if "x" in wanted: dx = im2col.spread(dy, w, None, stride, padding, *x.shape[1:3])
             if "w" in wanted: dw = im2col.weights(x, dy, *w.shape[:2], stride, padding)
-        return dx, dw, im2col.column_sums(dy) if "b" in wanted else None
+        return dx, dw, column_sums(dy) if "b" in wanted else None
 
 
 def surplus(name, output_padding, stride):
@@ -156,7 +156,7 @@ class conv_transpose2d:
             dx = im2col.correlate(dy, w, None, stride, padding, *x.shape[1:3])
         elif "w" in wanted:
             dw = im2col.weights(dy, x, *w.shape[:2], stride, padding)
-        return dx, dw, im2col.column_sums(dy) if "b" in wanted else None
+        return dx, dw, column_sums(dy) if "b" in wanted else None
 
 
 def dilated(x, rows, columns, size):

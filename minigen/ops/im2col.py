@@ -187,9 +187,3 @@ def both_of_transpose(x, dy, w, stride, padding):
         return total
 
     return dx, sum(shared(images, N)).reshape(KH, KW, C, F)
-
-
-def column_sums(x):
-    """The sum over all axes but the last, as a product with ones: five times as fast as x.sum(axis=(0, 1, 2))."""
-    flat = x.reshape(-1, x.shape[-1])
-    return xp.ones(len(flat), dtype=x.dtype) @ flat

@@ -5,8 +5,8 @@ Targets are data: they have the predictions' shape (or are one number), and take
 # fmt: off
 
 from minigen.backend import xp
-from minigen.graph import op
-from minigen.ops.activations import log_softmax, sigmoid, softmax
+from minigen.graph import keep, op
+from minigen.ops.activations import sigmoid, softmax
 from minigen.ops.arithmetic import exp, maximum, sign
 
 
@@ -114,15 +114,23 @@ class cross_entropy:
         if not 0 <= int(labels.min()) <= int(labels.max()) < C:
             raise ValueError(f"cross_entropy: labels run from {int(labels.min())} to {int(labels.max())}; with {C} "
                              f"classes (last axis of the logits) they run from 0 to {C - 1}")
-        rows = log_softmax(logits).reshape(-1, C)
-        picked = rows[xp.arange(len(rows)), labels.ravel()].reshape(labels.shape)
-        return reduced(-picked, reduction)
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        p = xp.exp(shifted)
+        total = p.sum(axis=-1, keepdims=True)
+        p /= total
+        picked = shifted.reshape(-1, C)[xp.arange(labels.size), labels.ravel()].reshape(labels.shape)
+        return keep(reduced(xp.log(total)[..., 0] - picked, reduction), p=p)
     def d_logits(dy, logits, labels, reduction):
         dy = scaled(dy, labels.size, reduction)
         if reduction == "none": dy = dy.reshape(*labels.shape, 1)
         is_label = xp.arange(logits.shape[-1]) == labels[..., None]                     # (..., C), one-hot
         return dy * (softmax(logits) - is_label.astype(logits.dtype))
     d_labels = None
+    def backward(dy, labels, p, reduction):                                             # the line, with p kept
+        dy = scaled(dy, labels.size, reduction)
+        rows = (p * (dy.reshape(*labels.shape, 1) if reduction == "none" else dy)).reshape(-1, p.shape[-1])
+        rows[xp.arange(labels.size), labels.ravel()] -= dy.ravel()
+        return rows.reshape(p.shape), None
 
 
 @op

@@ -9,8 +9,7 @@ The initial states are inputs and have gradients, so a sequence can be cut in pi
 from minigen.backend import xp
 from minigen.graph import keep, op
 from minigen.ops.activations import sigmoid, tanh
-from minigen.ops.im2col import column_sums
-from minigen.ops.linear import same_floats
+from minigen.ops.linear import column_sums, same_floats
 from minigen.ops.shaping import split, stack
 from minigen.threads import shared
 
