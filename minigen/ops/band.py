@@ -10,7 +10,7 @@ It multiplies W / KW times more numbers than needed, and is still twice as fast 
 """
 
 from minigen.backend import current, xp
-from minigen.ops.im2col import padded
+from minigen.ops.im2col import strip
 from minigen.threads import shared
 
 
@@ -51,7 +51,7 @@ def correlate(x, w, b, padding):
 
     def images(i, j):
         out = y[i:j].reshape(-1, OW * F)
-        xp.matmul(rows_of(padded(x[i:j], ph, pw), KH), matrix, out=out)
+        xp.matmul(rows_of(strip(x[i:j], -ph, H + ph, pw, pw), KH), matrix, out=out)
         if b is not None:
             out += xp.tile(b, OW)
 
@@ -74,7 +74,7 @@ def gradients(x, dy, w, padding, wanted):
             for u in range(KH):
                 whole[:, u : u + OH] += rows[:, :, u]
             dx[i:j] = whole.reshape(j - i, H + 2 * ph, W + 2 * pw, C)[:, ph : ph + H, pw : pw + W]
-        return rows_of(padded(x[i:j], ph, pw), KH).T @ flat if "w" in wanted else None
+        return rows_of(strip(x[i:j], -ph, H + ph, pw, pw), KH).T @ flat if "w" in wanted else None
 
     parts = shared(images, N)
     if "w" not in wanted:

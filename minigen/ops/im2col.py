@@ -16,16 +16,6 @@ from minigen.threads import shared, small_products
 BLOCK = 1 << 20  # bytes of columns at a time
 
 
-def padded(x, ph, pw):
-    """x (N, H, W, C) with ph rows and pw columns of zeros on every side."""
-    if not ph and not pw:
-        return x
-    N, H, W, C = x.shape
-    whole = xp.zeros((N, H + 2 * ph, W + 2 * pw, C), dtype=x.dtype)
-    whole[:, ph : ph + H, pw : pw + W] = x
-    return whole
-
-
 def windows(x, KH, KW, sh, sw):
     """A view of x (N, H, W, C) as (N, OH, OW, KH, KW, C): what the kernel sees at each place. Nothing is copied."""
     N, H, W, C = x.shape
@@ -44,15 +34,32 @@ def blocks(i, j, rows, bytes_per_row):
     return [(n, n + 1, r, min(r + step, rows)) for n in range(i, j) for r in range(0, rows, step)]
 
 
+def strip(x, top, bottom, left, right):
+    """x (N, H, W, C) from row `top` up to `bottom`, with so many columns more on both sides; 0 where there is no x."""
+    N, H, W, C = x.shape
+    if top >= 0 and bottom <= H and not left and not right:
+        return x[:, top:bottom]
+    y = xp.zeros((N, bottom - top, left + W + right, C), dtype=x.dtype)
+    first, last = max(top, 0), min(bottom, H)
+    y[:, first - top : last - top, left : left + W] = x[:, first:last]
+    return y
+
+
 def column_blocks(x, i, j, KH, KW, stride, padding, OH, OW):
-    """For the blocks of images i to j: (its slice of the output, its columns (places, KH KW C))."""
+    """For the blocks of images i to j: (its place in the output, its columns (places, KH KW C))."""
     (sh, sw), (ph, pw) = stride, padding
     C = x.shape[3]
-    image = None
     for n, m, r, s in blocks(i, j, OH, OW * KH * KW * C * x.itemsize):
-        if image != (n, m):
-            image, seen = (n, m), windows(padded(x[n:m], ph, pw), KH, KW, sh, sw)
-        yield (slice(n, m), slice(r, s)), seen[:, r:s, :OW].reshape(-1, KH * KW * C)
+        seen = strip(x[n:m], r * sh - ph, (s - 1) * sh - ph + KH, pw, pw)
+        yield (slice(n, m), slice(r, s)), windows(seen, KH, KW, sh, sw)[:, :, :OW].reshape(-1, KH * KW * C)
+
+
+def reach(size, stride, offset, limit):
+    """(which of range(size), where they go): the i for which i stride + offset is in range(limit), as two slices."""
+    first = max(0, -(offset // stride))
+    last = max(first, min(size, -((offset - limit) // stride)))
+    start = first * stride + offset
+    return slice(first, last), slice(start, start + stride * (last - first), stride)
 
 
 def product(columns, w, out):
@@ -92,19 +99,18 @@ def correlate(x, w, b, stride, padding, OH, OW):
 def products_first(x, w, b, padding, OH, OW):
     """The same at stride 1, for few outputs: x @ w[u, v] for all u, v in one product, then shifted and added."""
     (N, H, W, C), (KH, KW, _, F), (ph, pw) = x.shape, w.shape, padding
-    flat = xp.ascontiguousarray(w.reshape(KH * KW, C, F).transpose(1, 0, 2).reshape(C, KH * KW * F).T)
-    y = xp.empty((N, OH, OW, F), dtype=x.dtype)
+    flat = w.transpose(0, 1, 3, 2).reshape(KH * KW * F, C)
+    y = xp.zeros((N, OH, OW, F), dtype=x.dtype)
 
     def images(i, j):
-        for n, m, _, _ in blocks(i, j, 1, H * W * KH * KW * F * x.itemsize):
-            maps = (flat @ x[n:m].reshape(-1, C).T).reshape(KH, KW, F, m - n, H, W)
-            whole = xp.zeros((F, m - n, H + ph + max(ph, KH - 1), W + pw + max(pw, KW - 1)), dtype=x.dtype)
-            for u in range(KH):  # x at (i, j) goes to the place (i - u + p, j - v + p)
+        for n, m, r, s in blocks(i, j, H, W * KH * KW * F * x.itemsize):
+            maps = (flat @ x[n:m, r:s].reshape(-1, C).T).reshape(KH, KW, F, m - n, s - r, W)
+            for u in range(KH):  # x[i, j] goes to the place (i - u + p, j - v + p)
                 for v in range(KW):
-                    whole[:, :, KH - 1 - u + ph :, KW - 1 - v + pw :][:, :, :H, :W] += maps[u, v]
-            y[n:m] = whole[:, :, KH - 1 : KH - 1 + OH, KW - 1 : KW - 1 + OW].transpose(1, 2, 3, 0)
-            if b is not None:
-                y[n:m] += b
+                    (a, rows), (b_, columns) = reach(s - r, 1, r - u + ph, OH), reach(W, 1, pw - v, OW)
+                    y[n:m, rows, columns] += maps[u, v][:, :, a, b_].transpose(1, 2, 3, 0)
+        if b is not None:
+            y[i:j] += b
 
     shared(images, N)
     return y
@@ -118,18 +124,17 @@ def spread(x, w, b, stride, padding, OH, OW):
         return correlate(x, turned(w), b, stride, (KH - 1 - ph, KW - 1 - pw), OH, OW)
     N, H, W, _ = x.shape
     flat = xp.ascontiguousarray(w.reshape(KH * KW * C, F).T)
-    y = xp.empty((N, OH, OW, C), dtype=x.dtype)
+    y = xp.zeros((N, OH, OW, C), dtype=x.dtype)
 
     def images(i, j):
-        for n, m, _, _ in blocks(i, j, 1, H * W * KH * KW * C * x.itemsize):
-            columns = (x[n:m].reshape(-1, F) @ flat).reshape(m - n, H, W, KH, KW, C)
-            whole = xp.zeros((m - n, OH + 2 * ph, OW + 2 * pw, C), dtype=x.dtype)
+        for n, m, r, s in blocks(i, j, H, W * KH * KW * C * x.itemsize):
+            columns = (x[n:m, r:s].reshape(-1, F) @ flat).reshape(m - n, s - r, W, KH, KW, C)
             for u in range(KH):
                 for v in range(KW):
-                    whole[:, u : u + sh * H : sh, v : v + sw * W : sw][:, :H, :W] += columns[:, :, :, u, v]
-            y[n:m] = whole[:, ph : ph + OH, pw : pw + OW]
-            if b is not None:
-                y[n:m] += b
+                    (a, rows), (b_, cols) = reach(s - r, sh, r * sh + u - ph, OH), reach(W, sw, v - pw, OW)
+                    y[n:m, rows, cols] += columns[:, a, b_, u, v]
+        if b is not None:
+            y[i:j] += b
 
     shared(images, N)
     return y
