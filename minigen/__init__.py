@@ -19,5 +19,7 @@ from minigen.graph import Step, backprop, detect_anomaly, grad, keep, no_grad, o
 from minigen.ops import *  # noqa: F403
 from minigen.random import seed
 from minigen.tensor import Tensor, tensor
+from minigen.threads import set_threads
+from minigen.trace import step_through
 
 __version__ = "0.1.0"
