@@ -5,6 +5,7 @@ workloads_torch.py and the others do the same with the same sizes.
 """
 
 import numpy as np
+from choices import CHOICES
 
 import minigen as mg
 from minigen import nn, optim
@@ -187,3 +188,4 @@ def tiny():
 WORKLOADS = {
     "W1": mlp, "W2": lenet, "W3a": lstm128, "W3b": lstm256, "W4": vae, "W5": dcgan, "W6": unet, "W7": tiny,
 }  # fmt: skip
+VARIANTS = {name: switch_off for name, (switch_off, _, _) in CHOICES.items()}  # minigen without one of its choices

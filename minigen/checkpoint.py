@@ -17,16 +17,22 @@ def save(path: str | os.PathLike[str], arrays: dict[str, Any], **notes: Any) -> 
     """Write arrays, as from a state_dict(), and notes (numbers, strings, lists: what JSON holds) to a file.
 
     The file is written beside `path` and then replaces it: an interruption leaves the old one whole. Returns the path.
+    Raises ValueError for what is no array of numbers.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     entries: dict[str, Any] = {name: to_numpy(array) for name, array in arrays.items()}
     if _NOTES in entries:
         raise ValueError(f"save: {_NOTES!r} is taken for the notes; give that array another name")
+    for name, array in entries.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"save: {name} is of type {type(arrays[name]).__name__}, wants an array of numbers")
     entries[_NOTES] = np.frombuffer(json.dumps(notes).encode(), dtype=np.uint8)
     try:
-        with open(part, "wb") as file:
-            np.savez(file, allow_pickle=False, **entries)
+        with zipfile.ZipFile(part, "w") as archive:  # what numpy.savez does, and it may not pickle
+            for name, array in entries.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

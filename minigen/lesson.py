@@ -57,9 +57,9 @@ def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) ->
         parser.error(f"--json: there is no folder to write {args.json} in")
     try:
         backend.use(args.backend)
-    except RuntimeError as error:
+        random.seed(args.seed)
+    except (RuntimeError, ValueError) as error:
         parser.error(str(error))
-    random.seed(args.seed)
     _measured.clear()
     return args
 

@@ -3,6 +3,7 @@
 Layers draw their weights, dropout its masks and models their noise here, on the backend in use.
 """
 
+from numbers import Integral
 from typing import Any
 
 from minigen.backend import current, xp
@@ -12,8 +13,13 @@ _seed: int | None = None
 
 
 def seed(number: int) -> None:
-    """Start the sequence of random numbers anew from this number."""
+    """Start the sequence of random numbers anew from this number.
+
+    Raises ValueError for what is no whole number of at least 0.
+    """
     global _seed
+    if not isinstance(number, Integral) or number < 0:
+        raise ValueError(f"seed: got {number!r}, wants a whole number of at least 0")
     _seed = number
     _generators.clear()
 

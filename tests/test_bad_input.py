@@ -359,6 +359,8 @@ TABLE = [
     ("SGD: twice", lambda: optim.SGD([DENSE.w, DENSE.w], lr=0.1), ValueError, "SGD", "again"),
     ("Adam: lr", lambda: optim.Adam([w(3)], lr=-0.1), ValueError, "Adam", "lr is -0.1", "at least 0"),
     ("use", lambda: mg.use("torch"), ValueError, "use", "'torch'", "numpy, cupy"),
+    ("seed: negative", lambda: mg.seed(-1), ValueError, "seed", "-1", "at least 0"),
+    ("seed: a fraction", lambda: mg.seed(1.5), ValueError, "seed", "1.5", "whole number"),
 ]
 # fmt: on
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import minigen as mg
-from minigen import lesson
+from minigen import lesson, threads
 from minigen.cli import catalogue, doctor, main, notebook
 from minigen.data.fetch import Source
 
@@ -286,7 +286,18 @@ def test_doctor_says_what_is_missing(monkeypatch):
     page = doctor.page()
     assert "not installed; with an NVIDIA GPU" in page
     assert page.count('pip install -e ".[lessons]"') == 2
-    assert "threadpoolctl" in page  # and the BLAS is still named, from NumPy's own account
+
+
+def test_doctor_names_a_blas_that_threadpoolctl_does_not_know(monkeypatch):
+    assert "unknown" not in doctor._blas()
+    monkeypatch.setattr(doctor.threadpoolctl, "threadpool_info", lambda: [])
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    assert doctor._blas().startswith(built)
+
+
+def test_doctor_says_how_many_threads_there_are(monkeypatch):
+    monkeypatch.setattr(threads, "threads", lambda: 3)
+    assert "minigen works with 3 threads (MINIGEN_THREADS" in doctor._cores()
 
 
 def test_doctor_names_the_gpu_or_why_there_is_none(monkeypatch):
@@ -520,3 +531,18 @@ def test_backprop_by_hand_runs_and_measures(tmp_path, monkeypatch, words, capsys
         "ok",
         "ok",
     ]
+
+
+# ------------------------------------------------------------------------------------------- every other lesson
+
+
+@pytest.mark.parametrize("path", [pytest.param(one.path, id=one.stem) for one in catalogue.lessons()])
+def test_every_lesson_keeps_its_promises(path, tmp_path):
+    """On the backend in use: a lesson that only runs on NumPy shows on the strict one."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MINIGEN_OUTPUT": str(tmp_path), "MPLBACKEND": "Agg"}
+    command = [sys.executable, str(path), "--quick", "--json", str(tmp_path / "found.json")]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["measured"] and found["options"]["backend"] == os.environ.get("MINIGEN_BACKEND", "numpy")
+    assert list(tmp_path.glob("*.png")), "it draws a figure"

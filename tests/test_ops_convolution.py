@@ -8,6 +8,7 @@ from laws import laws_for, same, second_order_laws_for
 from strategies import both, case, normals, paddings, places, sizes, strides
 
 import minigen as mg
+from minigen.ops import im2col
 
 
 def naive_conv(x, w, b, stride, padding):
@@ -150,6 +151,27 @@ def test_many_images_in_several_blocks():
         mg.conv2d_weight(mg.asarray(x[i : i + 1]), g[i : i + 1], kernel=(3, 3), padding=1) for i in range(7)
     )
     same(mg.conv2d_weight(mg.asarray(x), g, kernel=(3, 3), padding=1), one_by_one)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_rows_of_padding_alone(stride, monkeypatch):
+    """Blocks so small that some see nothing of the image: a kernel of 2, a padding of 5, one row at a time."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 4, 5, 9)), rng.standard_normal((2, 2, 9, 3))
+    monkeypatch.setattr(im2col, "BLOCK", 64)
+    for op, image, naive in (
+        (mg.conv2d, x, naive_conv(x, w, None, stride, 5)),
+        (mg.conv_transpose2d, rng.standard_normal((2, 12, 13, 3)), None),
+    ):
+        leaves = [mg.tensor(mg.asarray(a), requires_grad=True) for a in (image, w)]
+        twins = [mg.tensor(mg.asarray(a), requires_grad=True) for a in (image, w)]
+        y, plain = op(*leaves, stride=stride, padding=5), op.plain(*twins, stride=stride, padding=5)
+        same(y.data, plain.data if naive is None else naive)
+        dy = mg.asarray(rng.standard_normal(y.shape))
+        y.backward(dy)
+        plain.backward(dy)
+        for leaf, twin in zip(leaves, twins, strict=True):
+            same(leaf.grad, twin.grad)
 
 
 def test_even_kernel_with_stride_two_doubles_and_halves():

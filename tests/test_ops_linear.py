@@ -68,6 +68,14 @@ def test_embedding_adds_repeated_ids():
     same(w.grad, np.array([[0.0, 0], [3, 3], [0, 0], [1, 1]]))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64"])
+def test_embedding_ids_of_any_integer_type(dtype):
+    """Also a type that cannot hold the number of entries."""
+    w = mg.tensor(np.zeros((70000, 2)), requires_grad=True)
+    mg.embedding(mg.asarray(np.array([1, 100, 1], dtype)), w).sum().backward()
+    assert [w.grad[i].tolist() for i in (0, 1, 100)] == [[0, 0], [2, 2], [1, 1]]
+
+
 def test_embedding_takes_a_list_of_ids():
     same(mg.embedding([2, 0], mg.asarray(np.eye(3))), np.eye(3)[[2, 0]])
 

@@ -89,7 +89,7 @@ adam = optim.Adam(vae.parameters(), lr=1e-3)
 
 def test_loss():
     with mg.no_grad():
-        parts = [vae_loss(x, mg.random.normal((len(x), Z))) for x in np.array_split(x_test, 5)]
+        parts = [vae_loss(x, mg.random.normal((len(x), Z))) for x in mg.xp.array_split(x_test, 5)]
     return np.mean([[part.item() for part in pair] for pair in parts], axis=0)  # (reconstruction, KL)
 
 

@@ -10,9 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 
 import minigen
-from minigen import backend
+from minigen import backend, threads
 from minigen.data import fetch, mnist_family, texts
 from minigen.data.fetch import Source
 
@@ -55,22 +56,18 @@ def _machine() -> list[tuple[str, str]]:
 
 
 def _blas() -> str:
-    """The library of matrix products, its version, and on how many threads it runs."""
-    if threadpoolctl := _importable("threadpoolctl"):
-        for pool in threadpoolctl.threadpool_info():
-            if pool["user_api"] == "blas":
-                library = f"{pool['internal_api']} {pool['version'] or '(version unknown)'}"
-                return f"{library}, {_count(pool['num_threads'], 'thread')}"
-    built: Any = np.show_config(mode="dicts")
+    """The library of matrix products, and its version."""
+    for pool in threadpoolctl.threadpool_info():
+        if pool["user_api"] == "blas":
+            return f"{pool['internal_api']} {pool['version'] or '(version unknown)'}"
+    built: Any = np.show_config(mode="dicts")  # threadpoolctl does not know them all, as macOS's Accelerate
     blas = built.get("Build Dependencies", {}).get("blas", {})
-    hint = "" if threadpoolctl else " (to see and set its threads: pip install threadpoolctl)"
-    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip() + hint
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
 
 
 def _cores() -> str:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limits = [f"{v}={os.environ[v]}" for v in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if v in os.environ]
-    return ", ".join([str(usable), *limits])
+    return f"{usable}; minigen works with {_count(threads.threads(), 'thread')} (MINIGEN_THREADS sets the number)"
 
 
 def _cupy() -> str:

@@ -1,5 +1,6 @@
 """One step of the walk, as mg.backprop() yields it, and what can be noted on the way: mg.watch(), anomalies."""
 
+import html
 import inspect
 import linecache
 import math
@@ -95,6 +96,9 @@ class Step:
 
     def __repr__(self) -> str:
         return f"<Step {self.number} of {self.total}: {self.op.__name__} #{self.node.number}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         out = [f"step {self.number} of {self.total}   {self.op.__name__} #{self.node.number}"]

@@ -414,4 +414,9 @@ def unbroadcast(d: Any, shape: tuple[int, ...]) -> Any:
 
 def _is_fresh(d: Any, dys: tuple[Any, ...], saved: Any) -> bool:
     """Whether a line made this array for itself: it is no view, and nothing that the line was handed."""
-    return d.base is None and all(d is not other for other in (*dys, *saved))
+    if d.base is not None:
+        return False
+    for other in (*dys, *saved):  # a loop: it runs for every leaf, and a generator costs twice as much
+        if d is other:
+            return False
+    return True

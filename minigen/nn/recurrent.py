@@ -12,7 +12,8 @@ from minigen.nn.module import Module, parameter
 class _Recurrent(Module):
     """What RNN, GRU and LSTM share: `layers` cells, one on the other, and their states (layers, N, hidden).
 
-    By default all weights start uniform within +-1 / sqrt(hidden), as PyTorch's.
+    By default all weights start uniform within +-1 / sqrt(hidden), as PyTorch's; the biases start at 0, which PyTorch
+    draws too.
     """
 
     gates = 1
@@ -29,8 +30,9 @@ class _Recurrent(Module):
     def _first(self, x: Any, state: Any, what: str) -> Any:
         """The initial states (layers, N, hidden): those given, or zeros."""
         name = type(self).__name__
-        if x.ndim != 3 or x.shape[2] != self.inputs:
-            raise ValueError(f"{name}: x has shape {x.shape}, wants (N, T, {self.inputs})")
+        if getattr(x, "ndim", 0) != 3 or x.shape[2] != self.inputs:
+            got = f"has shape {x.shape}" if hasattr(x, "shape") else f"is a {type(x).__name__}"
+            raise ValueError(f"{name}: x {got}, wants (N, T, {self.inputs})")
         shape = len(self.cells), x.shape[0], self.hidden
         if state is None:
             return xp.zeros(shape, dtype=x.dtype)

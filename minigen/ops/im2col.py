@@ -41,7 +41,8 @@ def strip(x, top, bottom, left, right):
         return x[:, top:bottom]
     y = xp.zeros((N, bottom - top, left + W + right, C), dtype=x.dtype)
     first, last = max(top, 0), min(bottom, H)
-    y[:, first - top : last - top, left : left + W] = x[:, first:last]
+    if first < last:  # else it is padding alone
+        y[:, first - top : last - top, left : left + W] = x[:, first:last]
     return y
 
 

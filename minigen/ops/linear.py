@@ -6,10 +6,14 @@ import math
 from minigen.backend import xp
 from minigen.graph import op, unbroadcast
 from minigen.ops.shaping import expand_dims, scatter
+from minigen.threads import shared_product
 
 
 def same_floats(op_name, **arrays):
     """Refuse what would silently promote or truncate: integers, and float32 meeting float64."""
+    kinds = {getattr(a, "dtype", None) for a in arrays.values() if a is not None}
+    if len(kinds) == 1 and getattr(kinds.pop(), "kind", "") == "f":
+        return
     given = {name: a for name, a in arrays.items() if a is not None}
     for name, a in given.items():
         if getattr(a, "dtype", None) is None or a.dtype.kind != "f":
@@ -17,8 +21,7 @@ def same_floats(op_name, **arrays):
                 f"{op_name}: {name} holds {getattr(a, 'dtype', type(a).__name__)}, wants floating-point numbers; "
                 f"convert with .astype('float32')"
             )
-    dtypes = {a.dtype for a in given.values()}
-    if len(dtypes) > 1:
+    if len(kinds) > 1:
         got = ", ".join(f"{name} is {a.dtype}" for name, a in given.items())
         raise TypeError(f"{op_name}: {got}; wants one type: convert one side with .astype(...)")
 
@@ -55,11 +58,14 @@ class dense:
                              "nn.Dense folds leading axes")
         if b is not None and b.shape != w.shape[1:]:
             raise ValueError(f"dense: b has shape {b.shape}, w {w.shape} wants {w.shape[1:]}")
-        y = x @ w
+        y = shared_product(x, w) if x.ndim == w.ndim == 2 and x.shape[1] == len(w) else x @ w
         return y if b is None else y + b
     def d_x(dy, w):       return dy @ w.T
     def d_w(dy, x):       return x.T @ dy
     def d_b(dy):          return dy.sum(axis=0)
+    def backward(dy, x, w, wanted):                                     # the lines, large products shared among threads
+        return (shared_product(dy, w.T) if "x" in wanted else None, shared_product(x.T, dy) if "w" in wanted else None,
+                column_sums(dy) if "b" in wanted else None)
     def explain(x, w, b=None):
         if x.shape[1] != w.shape[0]:
             return f"x has {x.shape[1]} features (axis 1), w wants {w.shape[0]}"

@@ -11,7 +11,7 @@ from minigen.graph import keep, op
 from minigen.ops.activations import sigmoid, tanh
 from minigen.ops.linear import column_sums, same_floats
 from minigen.ops.shaping import split, stack
-from minigen.threads import shared
+from minigen.threads import shared, shared_product
 
 
 def _check(name, gates, x, h0, w_x, w_h, b, **more):
@@ -50,13 +50,14 @@ def weight_gradients(x, before, da, dr=None):
     T, N, G = da.shape
     flat, dr = da.reshape(T * N, G), da if dr is None else dr
     x_t = x.transpose(1, 0, 2).reshape(T * N, x.shape[2])
-    d_w_h = before.reshape(T * N, before.shape[2]).T @ dr.reshape(T * N, G)
-    return flat, x_t.T @ flat, d_w_h, flat.sum(axis=0)
+    d_w_h = shared_product(before.reshape(T * N, before.shape[2]).T, dr.reshape(T * N, G))
+    return shared_product(x_t.T, flat), d_w_h, column_sums(flat)
 
 
-def _d_x(flat, w_x, x_shape):
-    N, T, D = x_shape
-    return (flat @ w_x.T).reshape(T, N, D).transpose(1, 0, 2)
+def input_gradient(da, w_x):
+    """dx (N, T, D) from the same da, in one product."""
+    T, N, G = da.shape
+    return shared_product(da.reshape(T * N, G), w_x.T).reshape(T, N, w_x.shape[0]).transpose(1, 0, 2)
 
 
 @op
@@ -73,14 +74,14 @@ class rnn:
             y[:, t] = h = xp.tanh(a[t] + h @ w_h)
         return y
 
-    def backward(dy, x, h0, w_x, w_h, y):
+    def backward(dy, x, h0, w_x, w_h, y, wanted):
         da = xp.empty((x.shape[1], x.shape[0], h0.shape[1]), dtype=x.dtype)
         dh = 0
         for t in reversed(range(x.shape[1])):
             da[t] = (dy[:, t] + dh) * (1 - y[:, t] * y[:, t])          # from above and from the future, through tanh
             dh = da[t] @ w_h.T
-        flat, d_w_x, d_w_h, d_b = weight_gradients(x, shifted(y, h0), da)
-        return _d_x(flat, w_x, x.shape), dh, d_w_x, d_w_h, d_b
+        dx = input_gradient(da, w_x) if "x" in wanted else None
+        return dx, dh, *weight_gradients(x, shifted(y, h0), da)
 
     def plain(x, h0, w_x, w_h, b):
         h, hs = h0, []
@@ -113,7 +114,7 @@ class gru:
             y[:, t] = h = n + z * (h - n)
         return keep(y, gates=gates, recurrent=recurrent)
 
-    def backward(dy, x, h0, w_x, w_h, y, gates, recurrent):
+    def backward(dy, x, h0, w_x, w_h, y, gates, recurrent, wanted):
         T, H = x.shape[1], h0.shape[1]
         before, da, dr = shifted(y, h0), xp.empty_like(gates), xp.empty_like(gates)
         dh = 0
@@ -126,8 +127,8 @@ class gru:
             da[t, :, 2 * H :] = dn
             dr[t, :, : 2 * H], dr[t, :, 2 * H :] = da[t, :, : 2 * H], dn * r      # what flows into h @ w_h
             dh = dh * z + dr[t] @ w_h.T
-        flat, d_w_x, d_w_h, d_b = weight_gradients(x, before, da, dr)
-        return _d_x(flat, w_x, x.shape), dh, d_w_x, d_w_h, d_b, dr[:, :, 2 * H :].sum(axis=(0, 1))
+        dx = input_gradient(da, w_x) if "x" in wanted else None
+        return dx, dh, *weight_gradients(x, before, da, dr), dr[:, :, 2 * H :].sum(axis=(0, 1))
 
     def plain(x, h0, w_x, w_h, b, b_n):
         h, hs = h0, []
@@ -179,11 +180,11 @@ class lstm:
                 xp.tanh(c, out=h)
                 h *= o
 
-        shared(samples, N)
+        by_samples(samples, N, H)
         return keep(hs.transpose(1, 0, 2), cs[T].copy(), gates=gates, cs=cs)
 
     def backward(d_hs, d_c_n, x, h0, w_x, w_h, hs, gates, cs, wanted):
-        (N, T, D), H = x.shape, h0.shape[1]
+        (N, T, _), H = x.shape, h0.shape[1]
         da = xp.empty((T, N, 4, H), dtype=x.dtype)                     # of i, f, o, g before sigmoid and tanh
         w_t = xp.ascontiguousarray(in_order(w_h).T)                                    # (4H, H)
         d_h0, d_c0 = xp.empty((N, H), dtype=x.dtype), xp.array(d_c_n)
@@ -206,12 +207,11 @@ class lstm:
                 xp.matmul(d.reshape(m - n, 4 * H), w_t, out=dh)
             d_h0[n:m] = dh
 
-        shared(samples, N)
-        da = da.reshape(T * N, 4 * H)
-        before = shifted(hs, h0).reshape(T * N, H)
-        x_t = x.transpose(1, 0, 2).reshape(T * N, D)
-        dx = (da @ in_order(w_x).T).reshape(T, N, D).transpose(1, 0, 2) if "x" in wanted else None
-        return dx, d_h0, d_c0, in_order(x_t.T @ da), in_order(before.T @ da), in_order(column_sums(da)[None])[0]
+        by_samples(samples, N, H)
+        da = da.reshape(T, N, 4 * H)
+        dx = input_gradient(da, in_order(w_x)) if "x" in wanted else None
+        d_w_x, d_w_h, d_b = weight_gradients(x, shifted(hs, h0), da)
+        return dx, d_h0, d_c0, in_order(d_w_x), in_order(d_w_h), in_order(d_b[None])[0]
 
     def plain(x, h0, c0, w_x, w_h, b):
         h, c, hs = h0, c0, []
@@ -221,6 +221,14 @@ class lstm:
             h = sigmoid(o) * tanh(c)
             hs.append(h)
         return stack(hs, axis=1), c
+
+
+def by_samples(work, N, H):
+    """Share the samples among the threads where a step is large enough; small ones would wait for each other."""
+    if N * H >= 1 << 13:
+        shared(work, N)
+    else:
+        work(0, N)
 
 
 def in_order(w):

@@ -2,6 +2,7 @@
 # fmt: off
 
 import builtins
+from numbers import Integral
 
 from minigen.backend import current, xp
 from minigen.graph import op, unbroadcast
@@ -77,7 +78,7 @@ def add_at(y, index, x):
     if current() != "numpy" or not rows or y.ndim < 2:
         xp.add.at(y, index, x)
         return
-    index = index.ravel() % len(y)                                       # -1 is the last row, as len(y) - 1 is
+    index = index.ravel().astype(int, copy=False) % len(y)               # -1 is the last row, as len(y) - 1 is
     order = index.argsort(kind="stable")
     ids = index[order]
     starts = xp.flatnonzero(xp.concatenate(([True], ids[1:] != ids[:-1])))
@@ -118,8 +119,8 @@ class stack:
 
 @op
 class pad:
-    """y = x with `value` around it;   width: ((before, after), ...), a pair for each axis; or one for all"""
-    def forward(x, *, width, value=0): return xp.pad(x, width, constant_values=value)
+    """y = x with `value` around it;   width: ((before, after), ...), a pair for each axis, or one or an int for all"""
+    def forward(x, *, width, value=0): return xp.pad(x, pairs(width, x.ndim), constant_values=value)
     def d_x(dy, x_shape, width):
         before = [b for b, _ in pairs(width, len(x_shape))]
         return dy[tuple(slice(b, b + n) for b, n in zip(before, x_shape, strict=True))]
@@ -127,8 +128,11 @@ class pad:
 
 def pairs(width, ndim):
     """What pad takes as its width, as (before, after) for each axis."""
-    width = (width, width) if isinstance(width, int) else width
-    return [width] * ndim if isinstance(width[0], int) else width
+    each = (width, width) if isinstance(width, Integral) else width
+    each = [each] * ndim if isinstance(each[0], Integral) else each
+    if len(each) != ndim or any(len(pair) != 2 for pair in each):
+        raise ValueError(f"width is {width!r}, wants a pair (before, after) for each of {ndim} axes, or one for all")
+    return each
 
 
 @op

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from minigen.tensor import Tensor
@@ -72,12 +72,12 @@ def number(who: str, name: str, value: Any, *, least: float = 0.0, below: float 
 
 
 def count(who: str, name: str, value: Any) -> int:
-    """`value` as a whole number of at least 1. Raises TypeError or ValueError."""
-    if not isinstance(value, int) or isinstance(value, bool):
+    """`value`, a whole number of at least 1 (NumPy's too), as an int. Raises TypeError or ValueError."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{who}: {name} is {value!r}, wants a whole number")
     if value < 1:
         raise ValueError(f"{who}: {name} is {value}, wants at least 1")
-    return value
+    return int(value)
 
 
 def check_state(who: str, expected: dict[str, Any], state: dict[str, Any]) -> None:
