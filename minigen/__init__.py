@@ -20,6 +20,6 @@ from minigen.ops import *  # noqa: F403
 from minigen.random import seed
 from minigen.tensor import Tensor, tensor
 from minigen.threads import set_threads
-from minigen.trace import step_through
+from minigen.trace import draw, save_steps, show_steps, step_through
 
 __version__ = "0.1.0"

@@ -89,6 +89,12 @@ class Recorded:
         return (key for key in self.consumers if type(key) is not tuple)
 
 
+def called(tensor: Any, local: dict[str, Any]) -> str | None:
+    """What the reader calls a Tensor: its name, else the caller's variable (`local`: the locals of their frame)."""
+    variable = next((k for k, v in local.items() if v is tensor and not k.startswith("_")), None)
+    return getattr(tensor, "name", None) or variable
+
+
 def _below(output: Any) -> list[Node]:
     if not output.origin:
         return []
