@@ -1,5 +1,5 @@
 '''The command line: `minigen lessons`, `minigen run vae`, `minigen notebook vae`, `minigen step`,
-`minigen doctor`.
+`minigen learn`, `minigen doctor`.
 
 A lesson is a file lessons/<module>/<number>_<name>.py that begins with a docstring of this form, which
 `minigen lessons` reads without running anything:
@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import minigen
-from minigen.cli import catalogue, doctor, notebook, step
+from minigen.cli import catalogue, doctor, learn, notebook, step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("lesson", metavar="LESSON", help="as for run")
     write.add_argument("--force", action="store_true", help="overwrite the notebook that is there")
     step.add_parser(commands)
+    learn.add_parser(commands)
     commands.add_parser("doctor", help="tell what minigen finds on this machine")
     return parser
 
@@ -81,6 +82,8 @@ def _command(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         print(f"written: {path.name}; open it with Jupyter, VS Code or Colab")
     elif args.command == "step":
         return step.run(args)
+    elif args.command == "learn":
+        return learn.run(args)
     elif args.command == "doctor":
         print(doctor.page())
     else:
