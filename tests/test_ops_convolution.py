@@ -205,3 +205,23 @@ MISTAKES = [
 def test_mistakes_are_sentences(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call(mg.asarray(np.ones((3, 3, 3, 4))))
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("channels, outputs", [(1, 1), (1, 5), (1, 40), (3, 2)])
+def test_images_made_with_new_axes(channels, outputs, padding):
+    """An axis of length 1 that indexing with None made has a stride of 0: no kernel may step by it."""
+    draw = np.random.default_rng(0).standard_normal
+    image, w = draw((7, 7)), draw((3, 3, channels, outputs))
+    for x in (image[None, :, :, None], np.broadcast_to(image[None, :, :, None], (2, 7, 7, channels))):
+        x = x if x.shape[3] == channels else np.repeat(x, channels, axis=3)
+        expected = mg.to_numpy(mg.conv2d.plain(mg.asarray(x.copy()), mg.asarray(w), padding=padding))
+        assert np.allclose(mg.to_numpy(mg.conv2d(mg.asarray(x), mg.asarray(w), padding=padding)), expected)
+        image4, whole = mg.tensor(x.copy(), requires_grad=True), mg.tensor(w, requires_grad=True)
+        image4._data = mg.asarray(x)
+        y = mg.conv2d(image4, whole, padding=padding)
+        y.backward(mg.asarray(expected))
+        copy = mg.tensor(x.copy(), requires_grad=True), mg.tensor(w, requires_grad=True)
+        mg.conv2d.plain(*copy, padding=padding).backward(mg.asarray(expected))
+        for ours, theirs in zip((image4, whole), copy, strict=True):
+            assert np.allclose(mg.to_numpy(ours.grad), mg.to_numpy(theirs.grad))

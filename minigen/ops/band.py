@@ -37,9 +37,9 @@ def band_of(w, W):
 def rows_of(x, KH):
     """x (N, H, W, C) -> (N OH, KH W C): the KH image rows above one another that an output row sees."""
     N, H, W, C = x.shape
-    x = xp.ascontiguousarray(x)
-    n, h, _, c = x.strides
-    return xp.lib.stride_tricks.as_strided(x, (N, H - KH + 1, KH * W * C), (n, h, c)).reshape(-1, KH * W * C)
+    x, row = xp.ascontiguousarray(x), W * C * x.itemsize  # not x.strides: an axis of length 1 may have any
+    steps = (H * row, row, x.itemsize)
+    return xp.lib.stride_tricks.as_strided(x, (N, H - KH + 1, KH * W * C), steps).reshape(-1, KH * W * C)
 
 
 def correlate(x, w, b, padding):

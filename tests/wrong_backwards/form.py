@@ -1,4 +1,4 @@
-"""How a wrong backward is written down: a right op, one thing planted in it, and the words that its diagnosis must contain."""
+"""How a wrong backward is written down: a right op, one thing planted in it, the words its diagnosis must contain."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,6 +42,8 @@ class Family:
 
     def __call__(self, what: str, words: str, **changed: Any) -> None:
         members = {k: v for k, v in vars(self.right).items() if not k.startswith("__")}
+        if "backward" in changed and "backward" not in members:  # it stands alone
+            members = {k: v for k, v in members.items() if not k.startswith("d_") or v is None}
         op = type(self.right.__name__, (), {**members, "__doc__": self.right.__doc__, **changed})
         name = f"{self.right.__name__}: {what}"
         self.into.append(Planted(name, op, self.inputs, tuple(words.split(", ")), self.settings))

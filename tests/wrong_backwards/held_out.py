@@ -1,4 +1,4 @@
-"""Wrong backwards that the explanations were not tuned for: other ops, ops a learner might invent, minigen's own kernels.
+"""Wrong backwards that the explanations were not tuned for: other ops, a learner's own, minigen's own kernels.
 
 Written after the explanations, in one go; what was found to be weak here was left weak where the report says so.
 """
@@ -327,7 +327,7 @@ def _se(gate=True, n=True):
 
 f = Family(squeeze_excite, lambda: (normal(2, 5, 3), normal(3, 3)), WRONG)
 f("the gate taken as a constant", "constant|mean|path", backward=_se(gate=False))
-f("1/P left out", "5, mean", backward=_se(n=False))
+f("1/P left out", "5|P, mean", backward=_se(n=False))
 
 
 class smoothed_cross_entropy:

@@ -134,7 +134,7 @@ def _lstm(no=None, swap=None, dc_carry=True, dh_carry=True, tanh_c=True, last_f=
 
 
 class lstm:
-    """i, f, o = sigmoid(...), g = tanh(...), c = f c + i g, h = o tanh(c).   x (N, T, D), h0 (N, H), c0 (N, H) -> (N, T, H)"""
+    """i, f, o = sigmoid(...), g = tanh(...), c = f c + i g, h = o tanh(c).   x (N, T, D), h0, c0 (N, H) -> (N, T, H)"""
 
     def forward(x, h0, c0, w_x, w_h, b):
         H = h0.shape[1]
