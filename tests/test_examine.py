@@ -1,4 +1,4 @@
-"""The checker that says why: every planted mistake is rejected, nine in ten are named, nothing that is right is accused."""
+"""The checker that says why: every planted mistake is rejected, nine in ten named, nothing right accused."""
 
 import functools
 import importlib
@@ -195,7 +195,8 @@ def test_a_large_op_is_sampled_and_explained_at_a_smaller_size():
     found = examine(dense_with_mean_bias, on_device(normal(64, 100)), on_device(normal(100, 50)), on_device(normal(50)))
     assert "64 times too small" in found.message
     flipped = type("conv", (), {"forward": ops.conv2d.forward, "d_w": ops.conv2d.d_w, "d_b": ops.conv2d.d_b,
-                                "d_x": lambda dy, w, x_shape, stride, padding: ops.conv2d.d_x(dy, w[::-1, ::-1], x_shape, stride, padding)})  # fmt: skip
+                                "d_x": lambda dy, w, x_shape, stride, padding: ops.conv2d.d_x(
+                                    dy, w[::-1, ::-1], x_shape, stride, padding)})  # fmt: skip
     inputs = map(on_device, (normal(4, 12, 12, 3), normal(3, 3, 3, 8), normal(8)))
     found = examine(flipped, *inputs, padding=1)
     assert "smaller size" in found.message and "flip" in found.message

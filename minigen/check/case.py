@@ -27,6 +27,7 @@ class Case:
     names         what the inputs are called
     outputs       of forward, floats only where `floats` says so
     dys           the upstream gradient of each output, random-normal
+    memo          what was computed once, by what it is
     """
 
     def __init__(self, subject: Subject, inputs: list[Any], settings: dict[str, Any]) -> None:
@@ -38,7 +39,7 @@ class Case:
             normals(y.shape, k + 1) if f else xp.zeros(y.shape)
             for k, (y, f) in enumerate(zip(self.outputs, self.floats, strict=True))
         ]
-        self._found: dict[Any, Any] = {}
+        self.memo: dict[Any, Any] = {}
 
     # ------------------------------------------------------------------------------------------ running it
     def run(self, inputs: list[Any] | None = None, settings: dict[str, Any] | None = None) -> Run:
@@ -73,19 +74,19 @@ class Case:
     @property
     def gradients(self) -> dict[str, Any]:
         """The learner's gradients as float64 arrays, for the inputs that have any."""
-        if "gradients" not in self._found:
+        if "gradients" not in self.memo:
             found = self.backward()
-            self._found["gradients"] = {n: xp.asarray(g, dtype="float64") for n, g in found.items() if g is not None}
-        return self._found["gradients"]
+            self.memo["gradients"] = {n: xp.asarray(g, dtype="float64") for n, g in found.items() if g is not None}
+        return self.memo["gradients"]
 
     def x(self, name: str) -> Any:
         return self.inputs[self.names.index(name)]
 
     def slopes(self, name: str) -> Slopes:
         """The numerical gradient of one input, in full where it is small, else at entries chosen at random."""
-        if ("slopes", name) not in self._found:
-            self._found["slopes", name] = self.slopes_at(name, self._chosen(name))
-        return self._found["slopes", name]
+        if ("slopes", name) not in self.memo:
+            self.memo["slopes", name] = self.slopes_at(name, self._chosen(name))
+        return self.memo["slopes", name]
 
     def slopes_at(self, name: str, entries: Iterable[int] | None) -> Slopes:
         """The numerical gradient at these entries (flat), bit for bit the same inputs before and after."""
@@ -177,7 +178,7 @@ class Case:
 
     def jacobian(self, name: str) -> Any:
         """The measured Jacobian, (outputs, entries of x)."""
-        if ("J", name) not in self._found:
+        if ("J", name) not in self.memo:
             k = self.names.index(name)
             inputs = list(self.inputs)
             inputs[k] = x = self.inputs[k].copy()
@@ -191,12 +192,12 @@ class Case:
                     at.append(self._flat(self.run(inputs).outputs))
                 flat[i] = value
                 columns.append((8 * (at[2] - at[1]) - (at[3] - at[0])) / (12 * h))
-            self._found["J", name] = xp.stack(columns, axis=1)
-        return self._found["J", name]
+            self.memo["J", name] = xp.stack(columns, axis=1)
+        return self.memo["J", name]
 
     def learned_jacobian(self, name: str) -> Any:
         """The Jacobian that the learner's backward amounts to: one upstream gradient for each output."""
-        if "learned" not in self._found:
+        if "learned" not in self.memo:
             rows: dict[str, list[Any]] = {n: [] for n in self.gradients}
             for k, (y, f) in enumerate(zip(self.outputs, self.floats, strict=True)):
                 for i in range(y.size if f else 0):
@@ -205,8 +206,8 @@ class Case:
                     found = self.backward(dys)
                     for n in rows:
                         rows[n].append(xp.asarray(found[n], dtype="float64").ravel())
-            self._found["learned"] = {n: xp.stack(r) for n, r in rows.items()}
-        return self._found["learned"][name]
+            self.memo["learned"] = {n: xp.stack(r) for n, r in rows.items()}
+        return self.memo["learned"][name]
 
     def _flat(self, outputs: list[Any]) -> Any:
         return xp.concatenate([y.ravel() for y, f in zip(outputs, self.floats, strict=True) if f])

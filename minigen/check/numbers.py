@@ -146,9 +146,9 @@ def _constant(value: float) -> Callable[[], float]:
 
 def atoms_of(case: Case) -> list[Atom]:
     """The sizes and settings of a case, the dimensions of its inputs first."""
-    if "atoms" not in case._found:
-        case._found["atoms"] = list(_atoms(case))
-    return case._found["atoms"]
+    if "atoms" not in case.memo:
+        case.memo["atoms"] = list(_atoms(case))
+    return case.memo["atoms"]
 
 
 def _atoms(case: Case) -> Iterator[Atom]:

@@ -34,9 +34,9 @@ class Dimension:
 
 def dimensions(case: Case) -> list[Dimension]:
     """The dimensions of a case, those of the first input first."""
-    if "dimensions" not in case._found:
-        case._found["dimensions"] = list(_dimensions(case))
-    return case._found["dimensions"]
+    if "dimensions" not in case.memo:
+        case.memo["dimensions"] = list(_dimensions(case))
+    return case.memo["dimensions"]
 
 
 def _dimensions(case: Case) -> Iterator[Dimension]:

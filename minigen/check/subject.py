@@ -13,6 +13,7 @@ from typing import Any
 from minigen.backend import xp
 from minigen.graph import op as make_op
 from minigen.graph import unbroadcast
+from minigen.graph.contract import Kept
 
 
 @dataclass
@@ -36,6 +37,10 @@ class Subject:
 
     def names(self, count: int) -> list[str]:
         """What the first `count` inputs are called."""
+        raise NotImplementedError
+
+    def outputs_of(self, returned: Any) -> list[Any]:
+        """The outputs among what the function returned."""
         raise NotImplementedError
 
     def forward(self, inputs: list[Any], settings: dict[str, Any]) -> Run:
@@ -70,13 +75,14 @@ class ContractOp(Subject):
     def has_no_gradient(self, name: str) -> bool:
         return "d_" + name in vars(self.op) and getattr(self.op, "d_" + name) is None
 
+    def outputs_of(self, returned: Any) -> list[Any]:
+        y = returned.outputs if type(returned) is Kept else returned
+        return [_array(o) for o in (y if self.op.outputs else (y,))]
+
     def forward(self, inputs: list[Any], settings: dict[str, Any]) -> Run:
         op = self.op
-        y = op.forward(*inputs, **settings)
-        kept = {}
-        if hasattr(y, "outputs") and hasattr(y, "values"):  # keep(...)
-            y, kept = y.outputs, y.values
-        outputs = [_array(o) for o in (y if op.outputs else (y,))]
+        returned = op.forward(*inputs, **settings)
+        outputs, kept = self.outputs_of(returned), returned.values if type(returned) is Kept else {}
         if op.variadic:
             saved = {op.inputs[0]: inputs, op.inputs[0] + "_shape": [x.shape for x in inputs]}
         else:
@@ -147,14 +153,17 @@ class FunctionPair(Subject):
     def forward(self, inputs: list[Any], settings: dict[str, Any]) -> Run:
         inputs = [copy.deepcopy(x) if isinstance(x, (dict, list)) else x for x in inputs]  # running means and the like
         returned = self.function(*inputs, **settings)
+        return Run(inputs, settings, self.outputs_of(returned), returned[-1])
+
+    def outputs_of(self, returned: Any) -> list[Any]:
         if type(returned) not in (tuple, list) or len(returned) < 2:
             raise TypeError(
                 f"{self.name}: wants to be called as out, cache = {self.name}(...); it returned {describe(returned)}"
             )
-        *outputs, cache = returned
+        outputs = list(returned[:-1])
         if len(outputs) == 1 and type(outputs[0]) in (tuple, list):
             outputs = list(outputs[0])
-        return Run(inputs, settings, [_array(o) for o in outputs], cache)
+        return [_array(o) for o in outputs]
 
     def backward(self, run: Run, dys: list[Any], only: str | None = None) -> dict[str, Any]:
         names = self.names(len(run.inputs))

@@ -8,6 +8,8 @@ from minigen.check.case import Case
 from minigen.check.subject import is_float
 from minigen.check.watching import watched
 
+NICE = (1, -1, 2, -2, 0.5, -0.5)  # factors that a known tensor may come with
+
 FUNCTIONS = {
     "1 / {u}": lambda u: 1 / u,
     "{u}": lambda u: u,

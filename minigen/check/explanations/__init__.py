@@ -6,6 +6,7 @@ The order is from what is exact and simple to what takes more and says less.
 from collections.abc import Callable
 
 from minigen.check.explanations.contributions import lost_contributions, some_lost
+from minigen.check.explanations.derivative import derivative_formula, derivative_ratio
 from minigen.check.explanations.elsewhere import right_for_another, right_without
 from minigen.check.explanations.jacobian import foreign_contributions, weighted_outputs
 from minigen.check.explanations.location import location
@@ -22,7 +23,7 @@ from minigen.check.explanations.place import (
 from minigen.check.explanations.ratio import all_zero, constant_ratio, unnamed_ratio
 from minigen.check.explanations.shape import wrong_shape
 from minigen.check.explanations.simpler import explained_when_simpler, right_when_simpler
-from minigen.check.explanations.tensor_ratio import axis_ratio, derivative_formula, derivative_ratio, tensor_ratio
+from minigen.check.explanations.tensor_ratio import axis_ratio, tensor_ratio
 from minigen.check.explanations.terms import constant_along, known_term, one_hot_term
 from minigen.check.explanations.wrong import Explanation, Wrong
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigen.backend import xp
-from minigen.check.watching import Call, Replace
+from minigen.check.calls import Call, Replace
 
 REDUCTIONS = ("sum", "mean", "var", "std", "max", "min", "prod", "norm", "amax", "amin")
 EXTREMES = ("max", "min", "amax", "amin")

@@ -7,9 +7,8 @@ import math
 
 from minigen.backend import xp
 from minigen.check.explanations.contributions import by_axes, output_shapes, role_of
-from minigen.check.explanations.tensor_ratio import NICE
 from minigen.check.explanations.wrong import Explanation, Wrong, constant
-from minigen.check.tensors import functions_of, known, told_factor
+from minigen.check.tensors import NICE, functions_of, known, told_factor
 
 
 def foreign_contributions(w: Wrong) -> Explanation | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigen.backend import xp
+from minigen.check.calls import Call
 from minigen.check.explanations.changes import (
     COMPOSITE,
     EXTREMES,
@@ -32,7 +33,7 @@ from minigen.check.explanations.wrong import Explanation, Wrong
 from minigen.check.numbers import cause, named
 from minigen.check.randomness import normals
 from minigen.check.subject import is_float
-from minigen.check.watching import Call, Watched, watched
+from minigen.check.watching import Watched, watched
 
 BUDGET = 700  # runs of forward that one examination is worth
 MOST_SEARCHED = 3  # wrong gradients: a mistake that makes more of them wrong shows in the first
@@ -67,7 +68,7 @@ def two_paths(w: Wrong) -> Explanation | None:
 
 def _search(w: Wrong) -> "Any":
     """The search for one wrong gradient, made once; None where forward cannot be watched."""
-    found = w.case._found
+    found = w.case.memo
     if ("search", w.name) not in found:
         seen = watched(w.case)
         usable = seen is not None and w.rank < MOST_SEARCHED and w.x.size > 0 and bool(w.usable.any())
@@ -82,7 +83,7 @@ class _Search:
     def __init__(self, w: Wrong, seen: Watched) -> None:
         self.w, self.seen = w, seen
         self.directions = [normals(w.x.shape, s) for s in (61, 62, 63)]
-        self.right = [seen.slope(w.name, v) for v in self.directions]
+        self.right = [seen.slope(w.name, v, {}) for v in self.directions]
         self.learned = [float((w.a * v).sum()) for v in self.directions]
         self.scale = max(map(abs, [*self.right, *self.learned]))
         self.neutral: dict[int, Any] = {}
@@ -111,7 +112,7 @@ class _Search:
 
     def first_of(self, *families: Callable[[], Iterator[Change]]) -> Explanation | None:
         """The first change that fits, within the budget of runs that all wrong gradients share."""
-        counts = self.w.case._found
+        counts = self.w.case.memo
         try:
             for family in families:
                 for change in family():
@@ -125,7 +126,7 @@ class _Search:
         return None
 
     def slope(self, change: Change, k: int) -> float:
-        counts = self.w.case._found
+        counts = self.w.case.memo
         counts["runs"] = counts.get("runs", 0) + 2
         return self.seen.slope(self.w.name, self.directions[k], self.neutral | change.replace, change.keep)
 

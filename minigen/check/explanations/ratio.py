@@ -61,7 +61,7 @@ def elsewhere(w: Wrong) -> Elsewhere:
 
 def neighbours(case: Case) -> list[Case]:
     """The case with one dimension or one setting changed a little, for each of them."""
-    if "neighbours" not in case._found:
+    if "neighbours" not in case.memo:
         variants = [d.resized(case, d.length - 1 if d.length > 2 else 1) for d in dimensions(case)]
         for s in settings(case):
             if type(s.value) is float and s.value:
@@ -71,8 +71,8 @@ def neighbours(case: Case) -> list[Case]:
                     case.variant(*s.changed(case, s.value + 1)),
                     case.variant(*s.changed(case, s.value - 1)),
                 ]
-        case._found["neighbours"] = [v for v in variants if v is not None]
-    return case._found["neighbours"]
+        case.memo["neighbours"] = [v for v in variants if v is not None]
+    return case.memo["neighbours"]
 
 
 def factor_in(case: Case, name: str) -> float | None:
