@@ -72,7 +72,7 @@ def _cupy() -> Any:
     except ImportError as error:
         raise RuntimeError(
             f"use: the cupy backend was asked for, but CuPy cannot be imported ({error}). It comes with "
-            f'pip install "minigen[gpu]" and needs an NVIDIA GPU. {go_on}'
+            f'pip install -e ".[gpu]" and needs an NVIDIA GPU. {go_on}'
         ) from error
     try:
         devices = cupy.cuda.runtime.getDeviceCount()

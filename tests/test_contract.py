@@ -210,6 +210,48 @@ def test_a_class_that_breaks_the_contract_is_refused_when_defined(build, sentenc
         mg.op(build())
 
 
+def keeps():
+    class f:
+        def forward(x):
+            return mg.keep(x, mask=x > 0)
+
+        def d_x(dy, mask):
+            return dy * mask
+
+    return f
+
+
+def has_a_kernel():
+    class f:
+        def forward(x):
+            return x
+
+        def backward(dy):
+            return (dy,)
+
+    return f
+
+
+def has_two_outputs():
+    class f:
+        outputs = "a", "b"
+
+        def forward(x):
+            return x, x
+
+        def d_x(d_a, d_b):
+            return d_a + d_b
+
+    return f
+
+
+@pytest.mark.parametrize("build", [keeps, has_a_kernel, has_two_outputs])
+def test_an_elementwise_op_that_cannot_be_worked_on_in_pieces_is_refused_when_defined(build):
+    mg.op(build())  # all right otherwise
+    with pytest.raises(TypeError, match="f: elementwise=True is for an op of one output"):
+        mg.op(build(), elementwise=True)
+
+
 def test_staticmethods_are_functions_too():
     @mg.op
     class double:

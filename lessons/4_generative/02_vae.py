@@ -2,7 +2,7 @@
 
 Goal: train a VAE from scratch, and see why a plain autoencoder cannot draw and a VAE can.
 Needs: dense layers, backprop, and what a normal distribution is.
-Time: about 20 s (--quick: 3 s; --data mnist: 1 min)
+Time: about 20 s (--quick: 3 s; --data mnist: 2 min)
 You should see: a test loss of about 78 nats per digit, 10 of them KL (MNIST: 106 and 25); in 02_vae_samples.png new
     digits, and beside them what a plain autoencoder draws, much of which is no digit.
 """

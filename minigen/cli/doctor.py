@@ -73,7 +73,7 @@ def _cores() -> str:
 def _cupy() -> str:
     cupy = _importable("cupy")
     if not cupy:
-        return 'not installed; with an NVIDIA GPU: pip install "minigen[gpu]"'
+        return 'not installed; with an NVIDIA GPU: pip install -e ".[gpu]"'
     try:
         devices = range(cupy.cuda.runtime.getDeviceCount())
         found = [cupy.cuda.runtime.getDeviceProperties(i) for i in devices]

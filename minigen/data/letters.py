@@ -150,7 +150,7 @@ def _drawings(pixels: int) -> NDArray[np.float32]:
     except ImportError as error:
         raise ImportError(
             f"glyphs: the letters are drawn by matplotlib, which cannot be imported ({error}). "
-            'It comes with: pip install "minigen[lessons]"'
+            'It comes with: pip install -e ".[lessons]"'
         ) from error
 
     figure = Figure(figsize=(1, 1), dpi=pixels, facecolor="white")  # whatever style the reader has set

@@ -175,6 +175,11 @@ def _check_contract(op: Any) -> None:
     known = {*op.inputs, *op.settings, "wanted", *(i + "_shape" for i in op.inputs)}
     known |= {o.lstrip("*") for o in op.outputs or ("y",)}
     keeps = "keep" in op.forward.__code__.co_names
+    if op.elementwise and (keeps or op.joint or op.outputs or op.variadic):
+        raise TypeError(
+            f"{name}: elementwise=True is for an op of one output with a line for each gradient, that keeps nothing: "
+            "where arrays are large, forward and the lines are called on pieces of them"
+        )
     for function in filter(None, [op.joint, *lines.values()]):
         parameters = list(inspect.signature(function).parameters)
         if parameters[: len(op.upstreams)] != op.upstreams:

@@ -12,7 +12,7 @@ from minigen.threads import shared_product
 def same_floats(op_name, **arrays):
     """Refuse what would silently promote or truncate: integers, and float32 meeting float64."""
     kinds = {getattr(a, "dtype", None) for a in arrays.values() if a is not None}
-    if len(kinds) == 1 and getattr(kinds.pop(), "kind", "") == "f":
+    if len(kinds) == 1 and getattr(next(iter(kinds)), "kind", "") == "f":
         return
     given = {name: a for name, a in arrays.items() if a is not None}
     for name, a in given.items():
@@ -37,7 +37,7 @@ class matmul:
     """y = a @ b, as NumPy does it: 1-D, 2-D, and stacks of matrices with broadcast first axes"""
     def forward(a, b):
         same_floats("matmul", a=a, b=b)
-        return a @ b
+        return shared_product(a, b) if a.ndim == b.ndim == 2 and a.shape[1] == len(b) else a @ b
     def d_a(dy, b, a_shape):
         if b.ndim == 1:       return unbroadcast(expand_dims(dy, axis=-1) * b, a_shape)         # (..., N, 1) (K,)
         if len(a_shape) == 1: dy = expand_dims(dy, axis=-2)                                     # a is one row

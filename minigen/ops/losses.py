@@ -5,7 +5,7 @@ Targets are data: they have the predictions' shape (or are one number), and take
 # fmt: off
 
 from minigen.backend import xp
-from minigen.graph import keep, op
+from minigen.graph import keep, op, unbroadcast
 from minigen.ops.activations import sigmoid, softmax
 from minigen.ops.arithmetic import exp, maximum, sign
 
@@ -51,7 +51,8 @@ class mse:
         _check("mse", x, reduction)
         return reduced((x - _target("mse", x, target)) ** 2, reduction)
     def d_x(dy, x, target, reduction):      return scaled(dy, x.size, reduction) * 2 * (x - matched(target, x))
-    def d_target(dy, x, target, reduction): return scaled(dy, x.size, reduction) * 2 * (matched(target, x) - x)
+    def d_target(dy, x, target, target_shape, reduction):
+        return unbroadcast(scaled(dy, x.size, reduction) * 2 * (matched(target, x) - x), target_shape)
 
 
 @op
@@ -61,7 +62,8 @@ class l1:
         _check("l1", x, reduction)
         return reduced(xp.abs(x - _target("l1", x, target)), reduction)
     def d_x(dy, x, target, reduction):      return scaled(dy, x.size, reduction) * sign(x - matched(target, x))
-    def d_target(dy, x, target, reduction): return scaled(dy, x.size, reduction) * sign(matched(target, x) - x)
+    def d_target(dy, x, target, target_shape, reduction):
+        return unbroadcast(scaled(dy, x.size, reduction) * sign(matched(target, x) - x), target_shape)
 
 
 def held_log(p):

@@ -5,8 +5,8 @@
     group_norm       each sample, each group of channels, over the group and all pixels
     instance_norm    group_norm with one channel a group
 
-`plain` is the formula. The kernels do the same in blocks that stay in the cache, and sum over rows by a product with
-ones, which is five times as fast as .sum(axis=0). They keep the mean and r = 1 / sqrt(var + eps), not x_hat.
+`plain` is the formula. The kernels keep the mean and r = 1 / sqrt(var + eps), not x_hat. Those of batch and group norm
+work in blocks that stay in the cache, and sum over rows by a product with ones: five times as fast as .sum(axis=0).
 """
 # fmt: off
 
