@@ -6,7 +6,7 @@ import linecache
 import math
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +42,19 @@ class Arrival:
     after: Any  # before + gradient
     came: int  # how many gradients have arrived there, with this one ...
     consumers: int  # ... of how many
+
+
+def _nothing_more(step: "Step", arrival: Arrival) -> list[str]:
+    return []
+
+
+_details: Callable[["Step", Arrival], list[str]] = _nothing_more
+
+
+def register_details(function: Callable[["Step", Arrival], list[str]]) -> None:
+    """Let a printed step say more of each gradient: the numbers put in, the Jacobian. Used once, by minigen.trace."""
+    global _details
+    _details = function
 
 
 class Step:
@@ -123,6 +136,7 @@ class Step:
             rule = self.rule(a.input).splitlines()
             out.append(f"  out  d_{a.input} = {summary(a.gradient)}")
             out.append(f"       {rule[0] if len(rule) == 1 else rule[0] + ' ...'}")
+            out += [f"       {line}" for line in _details(self, a)]
             if a.raw.shape != a.gradient.shape:
                 out.append(f"       summed over the broadcast axes: {a.raw.shape} -> {a.gradient.shape}")
             if a.before is not None:

@@ -7,9 +7,13 @@ picture      mg.draw, and page: mg.save_steps, mg.show_steps; both lay out (layo
 expression   "tanh(a*b + c)", parsed for the command line
 """
 
+from minigen.graph.step import register_details
 from minigen.trace.facts import StepFacts, Walk
 from minigen.trace.page import Steps, save_steps, show_steps
 from minigen.trace.picture import draw
 from minigen.trace.terminal import step_through
+from minigen.trace.text import details
 
 __all__ = ["StepFacts", "Steps", "Walk", "draw", "save_steps", "show_steps", "step_through"]
+
+register_details(details)

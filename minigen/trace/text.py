@@ -5,8 +5,10 @@ import sys
 import textwrap
 from typing import Any
 
+from minigen.graph.step import Arrival, Step, summary
 from minigen.trace.facts import Operand, Outgoing, Standing, StepFacts, Upstream
-from minigen.trace.jacobian import Jacobian
+from minigen.trace.jacobian import Jacobian, jacobian
+from minigen.trace.substitution import work_out
 
 COLOURS = {"bold": "1", "dim": "2", "in": "36", "out": "33", "good": "32", "bad": "31"}
 
@@ -136,6 +138,13 @@ def _worth_showing(found: Jacobian) -> list[str]:
 
 def _block(label: str, lines: list[str]) -> list[str]:
     return [_row("", f"{label if i == 0 else '':<9}", line) for i, line in enumerate(lines)]
+
+
+def details(step: Step, arrival: Arrival) -> list[str]:
+    """What a printed step says of one gradient beside its rule: the numbers put in, and the Jacobian."""
+    found = jacobian(step, arrival.input)
+    numbers = [line for line in work_out(step, arrival).numbers if line != summary(arrival.gradient)]
+    return [*numbers, *([f"Jacobian {found.text}", *_worth_showing(found)] if found else [])]
 
 
 def listing(standings: list[Standing], titles: dict[str, str], current: int, paint: Paint) -> str:
