@@ -399,14 +399,14 @@ def test_init_and_run(tmp_path):
     assert done.returncode == 1 and "NOT WRITTEN YET" in done.stdout and "slope (line 12)" in done.stdout
     file = tmp_path / "mine" / "01_slope_of_a_parabola.py"
     file.write_text(file.read_text("utf-8").replace("...", "2 * a * x + b"), encoding="utf-8")
-    (tmp_path / "mine" / "02_perceptron_update.py").write_text("syntax error", encoding="utf-8")  # not seen by run 1
+    (tmp_path / "mine" / "03_perceptron_update.py").write_text("syntax error", encoding="utf-8")  # not seen by run 1
     (tmp_path / "mine" / "deep").mkdir()
     done = learn(tmp_path / "mine" / "deep", "run", "slope")
     assert done.returncode == 0 and "RIGHT" in done.stdout and "syntax" not in done.stdout
-    assert learn(tmp_path / "mine", "run", "2").returncode == 1
+    assert learn(tmp_path / "mine", "run", "3").returncode == 1
     done = learn(tmp_path / "mine", "list")
     assert re.search(r"  1  The slope of a parabola +passed", done.stdout)
-    assert re.search(r"> +2  The perceptron's update +begun", done.stdout)
+    assert re.search(r"> +3  The perceptron's update +begun", done.stdout)
 
 
 def test_init_refuses_what_is_not_its_own(tmp_path, scale, folder):
