@@ -318,7 +318,7 @@ def in_process(scale, tmp_path, source, limit=10.0):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("while True:\n    pass", "not finished after 1 seconds. It was at line 3, `while True:`"),
+        ("while True: pass", "not finished after 1 seconds. It was at line 3, `while True: pass`"),
         ("while True:\n    print('again')", "It was at line 4, `print('again')`"),
         ("return 10 ** 10 ** 9", "It was at line 3"),  # in C, holding the interpreter's lock
         ("try:\n    while True: pass\nexcept BaseException:\n    pass", "It was at line 4"),
