@@ -63,9 +63,6 @@ class dense:
     def d_x(dy, w):       return dy @ w.T
     def d_w(dy, x):       return x.T @ dy
     def d_b(dy):          return dy.sum(axis=0)
-    def backward(dy, x, w, wanted):                                     # the lines, large products shared among threads
-        return (shared_product(dy, w.T) if "x" in wanted else None, shared_product(x.T, dy) if "w" in wanted else None,
-                column_sums(dy) if "b" in wanted else None)
     def explain(x, w, b=None):
         if x.shape[1] != w.shape[0]:
             return f"x has {x.shape[1]} features (axis 1), w wants {w.shape[0]}"
