@@ -69,9 +69,12 @@ def shared(work: Callable[[int, int], Any], n: int) -> list[Any]:
 
 
 def shared_product(a: Any, b: Any) -> Any:
-    """a @ b for two matrices; a large one is shared among the threads by rows of a. (Below 67 million multiplications,
-    half a millisecond, waking the other thread costs what it saves.)"""
-    if len(a) * b.size < 1 << 26 or current() != "numpy":
+    """a @ b; for two large matrices it is shared among the threads, by rows of a.
+
+    Below 67 million multiplications, half a millisecond, waking the other thread costs what it saves.
+    """
+    matrices = a.ndim == b.ndim == 2 and a.shape[1] == len(b)
+    if not matrices or len(a) * b.size < 1 << 26 or current() != "numpy":
         return a @ b
     y = xp.empty((len(a), b.shape[1]), dtype=a.dtype)
     shared(lambda i, j: xp.matmul(a[i:j], b, out=y[i:j]), len(a))

@@ -37,7 +37,7 @@ class matmul:
     """y = a @ b, as NumPy does it: 1-D, 2-D, and stacks of matrices with broadcast first axes"""
     def forward(a, b):
         same_floats("matmul", a=a, b=b)
-        return shared_product(a, b) if a.ndim == b.ndim == 2 and a.shape[1] == len(b) else a @ b
+        return shared_product(a, b)
     def d_a(dy, b, a_shape):
         if b.ndim == 1:       return unbroadcast(expand_dims(dy, axis=-1) * b, a_shape)         # (..., N, 1) (K,)
         if len(a_shape) == 1: dy = expand_dims(dy, axis=-2)                                     # a is one row
@@ -58,7 +58,7 @@ class dense:
                              "nn.Dense folds leading axes")
         if b is not None and b.shape != w.shape[1:]:
             raise ValueError(f"dense: b has shape {b.shape}, w {w.shape} wants {w.shape[1:]}")
-        y = shared_product(x, w) if x.ndim == w.ndim == 2 and x.shape[1] == len(w) else x @ w
+        y = shared_product(x, w)
         return y if b is None else y + b
     def d_x(dy, w):       return dy @ w.T
     def d_w(dy, x):       return x.T @ dy
