@@ -1,14 +1,15 @@
 """The seven workloads in minigen, through its public layers: what a lesson would write.
 
 Each function builds a model and returns `step`, one training step: forward, backward, update. The twins in
-workloads_torch.py and the others do the same with the same sizes.
+workloads_torch.py and the others do the same with the same sizes. Where a step is worth two processes (from about two
+milliseconds on), a parallel.Team takes the batch apart; with one thread it is loss.backward().
 """
 
 import numpy as np
 from choices import CHOICES
 
 import minigen as mg
-from minigen import nn, optim
+from minigen import nn, optim, parallel
 
 rng = np.random.default_rng(0)
 
@@ -17,11 +18,22 @@ def uniform(*shape):
     return rng.random(shape, dtype=np.float32)
 
 
-def trainer(loss_of, optimiser):
+def trainer(loss_of, optimiser, *batch):
     def step():
-        loss = loss_of()
+        loss = loss_of(*batch)
         optimiser.zero_grad()
         loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def team_trainer(loss_of, optimiser, *batch, reduction="mean"):
+    team = parallel.Team(loss_of, optimiser, reduction=reduction)
+
+    def step():
+        optimiser.zero_grad()
+        team.backward(*batch)
         optimiser.step()
 
     return step
@@ -33,7 +45,8 @@ def mlp():
         nn.Dense(784, 256), nn.ReLU(), nn.Dense(256, 128), nn.ReLU(), nn.Dense(128, 10)
     )  # fmt: skip
     x, y = uniform(64, 784), rng.integers(0, 10, 64)
-    return trainer(lambda: mg.cross_entropy(model(x), y), optim.SGD(model.parameters(), lr=1e-5, momentum=0.9))
+    sgd = optim.SGD(model.parameters(), lr=1e-5, momentum=0.9)
+    return trainer(lambda x, y: mg.cross_entropy(model(x), y), sgd, x, y)
 
 
 def lenet():
@@ -44,7 +57,7 @@ def lenet():
         nn.Flatten(), nn.Dense(400, 120), nn.ReLU(), nn.Dense(120, 84), nn.ReLU(), nn.Dense(84, 10),
     )  # fmt: skip
     x, y = uniform(64, 28, 28, 1), rng.integers(0, 10, 64)
-    return trainer(lambda: mg.cross_entropy(model(x), y), optim.Adam(model.parameters(), lr=1e-3))
+    return team_trainer(lambda x, y: mg.cross_entropy(model(x), y), optim.Adam(model.parameters(), lr=1e-3), x, y)
 
 
 def char_lstm(hidden, batch=32, steps=64, vocabulary=64):
@@ -60,7 +73,7 @@ def char_lstm(hidden, batch=32, steps=64, vocabulary=64):
 
     model = Model()
     x, y = rng.integers(0, vocabulary, (batch, steps)), rng.integers(0, vocabulary, (batch, steps))
-    return trainer(lambda: mg.cross_entropy(model(x), y), optim.Adam(model.parameters(), lr=1e-3))
+    return team_trainer(lambda x, y: mg.cross_entropy(model(x), y), optim.Adam(model.parameters(), lr=1e-3), x, y)
 
 
 def lstm128():
@@ -83,14 +96,14 @@ def vae():
 
     model, x = VAE(), uniform(128, 784)
 
-    def loss():
+    def loss(x):
         h = mg.relu(model.hidden(x))
         mean, logvar = model.mean(h), model.logvar(h)
-        z = mean + mg.exp(logvar * 0.5) * mg.random.normal((128, 20))
+        z = mean + mg.exp(logvar * 0.5) * mg.random.normal(mean.shape)
         reconstruction = mg.binary_cross_entropy_with_logits(model.decoder(z), x, reduction="sum")
         return reconstruction + mg.kl_normal(mean, logvar, reduction="sum")
 
-    return trainer(loss, optim.Adam(model.parameters(), lr=1e-3))
+    return team_trainer(loss, optim.Adam(model.parameters(), lr=1e-3), x, reduction="sum")
 
 
 def dcgan():
@@ -116,15 +129,24 @@ def dcgan():
     for_critic = optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
     x, loss = uniform(64, 28, 28, 1), mg.binary_cross_entropy_with_logits
 
+    def critic_loss(x, z):
+        with mg.no_grad():
+            fake = generator(z)
+        return loss(critic(x), 1.0) + loss(critic(fake), 0.0)
+
+    def generator_loss(z):
+        return loss(critic(generator(z)), 1.0)
+
+    critic_team = parallel.Team(critic_loss, for_critic)
+    generator_team = parallel.Team(generator_loss, for_generator)
+
     def step():
-        fake = generator(mg.random.normal((64, 64)))
+        z = mg.random.normal((64, 64))
         for_critic.zero_grad()
-        (loss(critic(x), 1.0) + loss(critic(fake.detach()), 0.0)).backward()
+        critic_team.backward(x, z)
         for_critic.step()
         for_generator.zero_grad()
-        critic.requires_grad_(False)
-        loss(critic(fake), 1.0).backward()
-        critic.requires_grad_(True)
+        generator_team.backward(z)
         for_generator.step()
 
     return step
@@ -168,21 +190,19 @@ def unet():
     model = UNet()
     x, t = uniform(32, 28, 28, 1), uniform(32, 64)
 
-    def loss():
-        noise = mg.random.normal((32, 28, 28, 1))
+    def loss(x, t):
+        noise = mg.random.normal(x.shape)
         return mg.mse(model(0.7 * x + 0.7 * noise, t), noise)
 
-    return trainer(loss, optim.Adam(model.parameters(), lr=1e-3))
+    return team_trainer(loss, optim.Adam(model.parameters(), lr=1e-3), x, t)
 
 
 def tiny():
     """W7: 2-16-16-1, batch 32, SGD with momentum: overhead alone."""
     model = nn.Sequential(nn.Dense(2, 16), nn.ReLU(), nn.Dense(16, 16), nn.ReLU(), nn.Dense(16, 1))
     x, y = uniform(32, 2), rng.integers(0, 2, (32, 1)).astype(np.float32)
-    return trainer(
-        lambda: mg.binary_cross_entropy_with_logits(model(x), y),
-        optim.SGD(model.parameters(), lr=1e-5, momentum=0.9),
-    )
+    sgd = optim.SGD(model.parameters(), lr=1e-5, momentum=0.9)
+    return trainer(lambda x, y: mg.binary_cross_entropy_with_logits(model(x), y), sgd, x, y)
 
 
 WORKLOADS = {

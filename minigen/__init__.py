@@ -12,7 +12,7 @@ Every op of minigen.ops is here under its name (mg.tanh, mg.conv2d, ...), beside
 walk (mg.backprop, mg.grad, mg.watch), and the rooms: layers (mg.nn), optimisers (mg.optim), data sets (mg.data).
 """
 
-from minigen import check, data, nn, optim, random
+from minigen import check, checkpoint, data, nn, optim, parallel, random
 from minigen.backend import asarray, to_numpy, use, using, xp
 from minigen.check import gradcheck
 from minigen.graph import Step, backprop, detect_anomaly, grad, keep, no_grad, op, watch

@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -57,7 +58,7 @@ def shared(work: Callable[[int, int], Any], n: int) -> list[Any]:
     that would run in parallel: inside a share, everything is done by the thread that is on it.
     """
     parts = min(_count, n)
-    if parts <= 1 or _pool is None or getattr(_here, "busy", False) or current() != "numpy":
+    if parts <= 1 or _pool is None or is_alone() or current() != "numpy":
         return [work(0, n)]
     edges = [n * k // parts for k in range(parts + 1)]
     others = [_pool.submit(_share, work, i, j) for i, j in pairwise(edges[1:])]
@@ -82,11 +83,23 @@ def shared_product(a: Any, b: Any) -> Any:
 
 
 def _share(work: Callable[[int, int], Any], i: int, j: int) -> Any:
-    _here.busy = True
-    try:
+    with alone():
         return work(i, j)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """In this block nothing is shared: the other cores have work of their own."""
+    was, _here.busy = is_alone(), True
+    try:
+        yield
     finally:
-        _here.busy = False
+        _here.busy = was
+
+
+def is_alone() -> bool:
+    """Whether this thread is not to share its work."""
+    return getattr(_here, "busy", False)
 
 
 def small_products() -> bool:

@@ -11,11 +11,15 @@ from minigen.graph.step import Step
 from minigen.graph.tape import Node, key_of, mode
 
 
-def backward(output: Any, upstream: Any = None, *, retain_graph: bool = False) -> None:
-    """Walk back from `output` and add to the `.grad` of every leaf below it. See Tensor.backward."""
+def backward(output: Any, upstream: Any = None, *, retain_graph: bool = False, leaves: Any = None) -> None:
+    """Walk back from `output` and add to the `.grad` of every leaf below it. See Tensor.backward.
+
+    leaves: where given, of these alone; what leads to no other leaf is not computed.
+    """
     upstream = _start(output, upstream, "backward")
     arrived: dict[Any, Any] = {}
-    _to_the_end(_walk(output, upstream, arrived, keep_graph=retain_graph, watched=bool(mode.step_observers)))
+    watched, targets = bool(mode.step_observers), None if leaves is None else set(leaves)
+    _to_the_end(_walk(output, upstream, arrived, targets=targets, keep_graph=retain_graph, watched=watched))
     _write(arrived)
 
 

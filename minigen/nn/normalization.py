@@ -8,6 +8,7 @@ from minigen.graph import no_grad
 from minigen.nn import checks
 from minigen.nn.module import Module, ones, zeros
 from minigen.ops.normalization import check_features
+from minigen.parts import total
 
 
 class BatchNorm(Module):
@@ -36,7 +37,7 @@ class BatchNorm(Module):
             scale = self.gamma * (self.running_var + self.eps) ** -0.5
             return x * scale + (self.beta - self.running_mean * scale)
         y, mean, var = ops.batch_norm(x, self.gamma, self.beta, eps=self.eps)
-        n = y.size // self.gamma.size
+        n = total(y.size // self.gamma.size)
         if n == 1:
             raise ValueError(
                 f"BatchNorm: x {y.shape} holds one number for each feature, wants more than one in training"

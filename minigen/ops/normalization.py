@@ -15,6 +15,7 @@ import math
 from minigen.backend import xp
 from minigen.graph import keep, op
 from minigen.ops.linear import same_floats
+from minigen.parts import total
 from minigen.threads import ranges, shared
 
 
@@ -46,8 +47,8 @@ class batch_norm:
         check_features("batch_norm", x, gamma, beta)
         rows = x.reshape(-1, x.shape[-1])
         n, row = len(rows), rows.shape[1] * rows.itemsize
-        y = xp.empty_like(rows)
-        mean = sum(shared(lambda i, j: sum(sums(rows[k]) for k in ranges(i, j, row)), n)) / n
+        y, N = xp.empty_like(rows), total(n)
+        mean = total(sum(shared(lambda i, j: sum(sums(rows[k]) for k in ranges(i, j, row)), n))) / N
 
         def squares(i, j):
             total = 0
@@ -56,7 +57,7 @@ class batch_norm:
                 total = total + sums(centred * centred)
             return total
 
-        var = sum(shared(squares, n)) / n
+        var = total(sum(shared(squares, n))) / N
         r = (var + eps) ** -0.5
 
         def scale(i, j):
@@ -65,9 +66,9 @@ class batch_norm:
                 y[k] += beta
 
         shared(scale, n)
-        return keep(y.reshape(x.shape), mean, var, r=r)
+        return keep(y.reshape(x.shape), mean, var, r=r, N=N)
 
-    def backward(d_y, d_mean, d_var, x, gamma, mean, r):
+    def backward(d_y, d_mean, d_var, x, gamma, mean, r, N):
         rows, dy = x.reshape(-1, x.shape[-1]), d_y.reshape(-1, x.shape[-1])
         n, row = len(rows), rows.shape[1] * rows.itemsize
         dx = xp.empty_like(rows)
@@ -82,12 +83,13 @@ class batch_norm:
         d_beta, d_gamma = sum(shared(gather, n))
         d_gamma = d_gamma * r
         # dx = gamma r (dy - mean of dy - x_hat mean of (dy x_hat)), and what comes through mean and var
-        slope, along, level = gamma * r, (2 * d_var - gamma * r * r * d_gamma) / n, d_beta / n
+        all_beta, all_gamma, d_mean, d_var = total(xp.stack([d_beta, d_gamma, d_mean, d_var]))
+        slope, along, level = gamma * r, (2 * d_var - gamma * r * r * all_gamma) / N, all_beta / N
 
         def combine(i, j):
             for k in ranges(i, j, row):
                 dx[k] *= along
-                dx[k] += (dy[k] - level) * slope + d_mean / n
+                dx[k] += (dy[k] - level) * slope + d_mean / N
 
         shared(combine, n)
         return dx.reshape(x.shape), d_gamma, d_beta

@@ -6,6 +6,7 @@ from typing import Any
 from minigen import backend
 from minigen.backend import xp
 from minigen.graph import mark_changed
+from minigen.memory import shared_zeros
 from minigen.optim.arguments import called
 from minigen.tensor import Tensor
 
@@ -42,7 +43,7 @@ class Flat:
         dtype = numbered[0][1].dtype
         size = sum(p.size for _, p in numbered)
         self.chunk = max(size, 1) if on_gpu else CHUNK
-        self.data = xp.empty(size, dtype=dtype)
+        self.data = shared_zeros((size,), dtype)  # with the processes of a parallel.Team
         self.gradients = xp.empty(sum(p.size for i, p in numbered if not is_large[i]), dtype=dtype)
         self.buffers = {name: xp.zeros(size, dtype=dtype) for name in buffers}  # no memory until written to
         self.scratch = [xp.empty(min(self.chunk, size), dtype=dtype) for _ in range(2)]
