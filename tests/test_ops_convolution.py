@@ -8,7 +8,8 @@ from laws import laws_for, same, second_order_laws_for
 from strategies import both, case, normals, paddings, places, sizes, strides
 
 import minigen as mg
-from minigen.ops import im2col
+from minigen import threads
+from minigen.ops import im2col, winograd
 
 
 def naive_conv(x, w, b, stride, padding):
@@ -172,6 +173,59 @@ def test_rows_of_padding_alone(stride, monkeypatch):
         plain.backward(dy)
         for leaf, twin in zip(leaves, twins, strict=True):
             same(leaf.grad, twin.grad)
+
+
+@given(paddings, sizes(1, 2), sizes(1, 2), sizes(1, 3), st.integers(0, 7), st.integers(0, 7), st.integers(0, 100))
+def test_winograd_is_the_formula(padding, N, C, F, more_rows, more_columns, seed):
+    """Forward, transposed and both gradients, on images of one tile and of several, whole and jutting out."""
+    draw, (ph, pw) = np.random.default_rng(seed).standard_normal, both(padding)
+    x = draw((N, max(1, 3 - 2 * ph) + more_rows, max(1, 3 - 2 * pw) + more_columns, C))
+    w, b, c = draw((3, 3, C, F)), draw(F), draw(C)
+    wanted = naive_conv(x, w, b, 1, padding)
+    g = draw(wanted.shape)
+    y, dw = winograd.correlate(*map(mg.asarray, (x, w, b)), (ph, pw), mg.asarray(g))
+    same(y, wanted)
+    same(dw, naive_weight(x, g, (3, 3), 1, padding))
+    z, dw = winograd.spread(*map(mg.asarray, (g, w, c)), (ph, pw), mg.asarray(x))
+    same(z, naive_transpose(g, w, c, 1, padding, 0))
+    same(dw, naive_weight(x, g, (3, 3), 1, padding))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("op, channels", [(mg.conv2d, (32, 35)), (mg.conv_transpose2d, (35, 32))])
+def test_many_channels(op, channels, count, monkeypatch):
+    """By way of winograd, in blocks of one row of tiles: the same as plain, and the same numbers every time."""
+    rng, before = np.random.default_rng(0), threads.threads()
+    x, w, b = rng.standard_normal((7, 13, 12, 32)), rng.standard_normal((3, 3, *channels)), rng.standard_normal(35)
+    calls, correlate = [], winograd.correlate
+    monkeypatch.setattr(winograd, "correlate", lambda *args: calls.append(1) or correlate(*args))
+    monkeypatch.setattr(im2col, "BLOCK", 64)
+    try:
+        threads.set_threads(count)
+        results = []
+        for formula in (op, op, op.plain):
+            leaves = [mg.tensor(mg.asarray(a), requires_grad=True) for a in (x, w, b)]
+            y = formula(*leaves, padding=1)
+            (y * mg.xp.sin(y.data)).sum().backward()
+            results.append([y.data, *(leaf.grad for leaf in leaves)])
+    finally:
+        threads.set_threads(before)
+    assert len(calls) == 4  # forward and backward, twice
+    for first, second, plain in zip(*results, strict=True):
+        assert np.array_equal(mg.to_numpy(first), mg.to_numpy(second))
+        same(first, plain)
+
+
+def test_winograd_in_float32():
+    """It rounds more than im2col, 2e-6 of the largest entry where that has 5e-7: no more than it says."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((4, 16, 16, 64)), rng.standard_normal((3, 3, 64, 64))
+    exact, single = (
+        mg.to_numpy(mg.conv2d(mg.asarray(x.astype(dtype)), mg.asarray(w.astype(dtype)), padding=1))
+        for dtype in ("float64", "float32")
+    )
+    assert single.dtype == "float32"
+    assert np.abs(single - exact).max() < 4e-6 * np.abs(exact).max()
 
 
 def test_even_kernel_with_stride_two_doubles_and_halves():

@@ -7,14 +7,15 @@ Three ops, each linear in both of its arguments, that are each other's gradients
     conv2d_weight       what each kernel entry saw:      w[u, v] = sum_nij  x[n, i s + u, j s + v].T @ y[n, i, j]
 
 (As everywhere in deep learning this is the cross-correlation: the kernel is not flipped.) `plain` is the first line
-of each, looped over u and v. How they are made fast, as products of large matrices, is in im2col.py and band.py.
+of each, looped over u and v. How they are made fast is in im2col.py (products of large matrices), in winograd.py (3x3,
+many channels) and in band.py (few channels).
 """
 # fmt: off
 
 from numbers import Integral
 
 from minigen.graph import op
-from minigen.ops import band, im2col
+from minigen.ops import band, im2col, winograd
 from minigen.ops.linear import column_sums, same_floats
 from minigen.ops.shaping import concatenate, pad, scatter
 
@@ -66,6 +67,8 @@ class conv2d:
             raise ValueError(f"conv2d: a kernel of {KH}x{KW} does not fit into {H}x{W} with padding {padding}")
         if band.suits(x, w, (sh, sw), (ph, pw)):
             return band.correlate(x, w, b, (ph, pw))
+        if winograd.suits(w, (sh, sw), N, OH, OW):
+            return winograd.correlate(x, w, b, (ph, pw))[0]
         return im2col.correlate(x, w, b, (sh, sw), (ph, pw), OH, OW)
 
     def plain(x, w, b=None, *, stride=1, padding=0):
@@ -90,6 +93,8 @@ class conv2d:
         dx = dw = None
         if band.suits(x, w, stride, padding):
             dx, dw = band.gradients(x, dy, w, padding, wanted)
+        elif "x" in wanted and winograd.suits(w, stride, *dy.shape[:3]):
+            dx, dw = winograd.spread(dy, w, None, padding, x if "w" in wanted else None)
         elif {"x", "w"} <= wanted and stride == (1, 1) and padding[0] < w.shape[0] and padding[1] < w.shape[1]:
             dx, dw = im2col.both_at_stride_1(x, dy, w, padding)
         else:
@@ -128,6 +133,8 @@ class conv_transpose2d:
         OH, OW = (H - 1) * sh - 2 * ph + KH + eh, (W - 1) * sw - 2 * pw + KW + ew
         if OH < 1 or OW < 1:
             raise ValueError(f"{name}: padding {padding} leaves nothing of {H}x{W} under a kernel of {KH}x{KW}")
+        if winograd.suits(w, (sh, sw), N, H, W):
+            return winograd.spread(x, w, b, (ph, pw))[0]
         return im2col.spread(x, w, b, (sh, sw), (ph, pw), OH, OW)
 
     def plain(x, w, b=None, *, stride=1, padding=0, output_padding=0):
@@ -150,7 +157,9 @@ class conv_transpose2d:
     def backward(dy, x, w, stride, padding, wanted):                    # the lines, sharing columns of dy
         stride, padding = pair("stride", stride, 1), pair("padding", padding, 0)
         dx = dw = None
-        if {"x", "w"} <= wanted:
+        if "x" in wanted and winograd.suits(w, stride, *x.shape[:3]):
+            dx, dw = winograd.correlate(dy, w, None, padding, x if "w" in wanted else None)
+        elif {"x", "w"} <= wanted:
             dx, dw = im2col.both_of_transpose(x, dy, w, stride, padding)
         elif "x" in wanted:
             dx = im2col.correlate(dy, w, None, stride, padding, *x.shape[1:3])
