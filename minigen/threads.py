@@ -122,7 +122,7 @@ def in_pieces(formula: Callable[..., Any]) -> Callable[..., Any]:
 
     def evaluate(*values: Any, **settings: Any) -> Any:
         x = values[0]
-        if type(x) is not xp.ndarray or x.size < LARGE or current() != "numpy":
+        if getattr(x, "size", 0) < LARGE or type(x) is not xp.ndarray or current() != "numpy":
             return formula(*values, **settings)
         arrays = [v for v in values if type(v) is xp.ndarray]
         if any(a.shape != x.shape or not a.flags.c_contiguous for a in arrays):

@@ -82,6 +82,7 @@ def op(cls: Any = None, *, broadcast: bool = False, elementwise: bool = False) -
         arrays: list[Any] = []
         parents: list[Any] = []
         wanted: tuple[int, ...] = ()
+        shapes: list[Any] = []  # of these
         traced = False
         for k, t in enumerate(inputs):
             if isinstance(t, Tensor):
@@ -90,6 +91,7 @@ def op(cls: Any = None, *, broadcast: bool = False, elementwise: bool = False) -
                 parents.append(t.origin or t)
                 if t.requires_grad and mode.recording:
                     wanted += (k,)
+                    shapes.append(t._data.shape)
             else:
                 arrays.append(t if type(t) is ndarray else _value(t, k in by_nature))
                 parents.append(None)
@@ -108,7 +110,7 @@ def op(cls: Any = None, *, broadcast: bool = False, elementwise: bool = False) -
             y = _output(call, y)
         if not traced:
             return y
-        node = _record(call, arrays, parents, wanted, settings, y, kept) if wanted else None
+        node = _record(call, arrays, parents, wanted, shapes, settings, y, kept) if wanted else None
         if not several:
             result = Tensor(y, True, (node, 0)) if node else Tensor(y)
         else:
@@ -253,7 +255,14 @@ def _source(op: Any, name: str) -> tuple[int, Any]:
 
 
 def _record(
-    op: Any, arrays: list[Any], parents: list[Any], wanted: tuple[int, ...], settings: Any, y: Any, kept: Any
+    op: Any,
+    arrays: list[Any],
+    parents: list[Any],
+    wanted: tuple[int, ...],
+    shapes: list[Any],
+    settings: Any,
+    y: Any,
+    kept: Any,
 ) -> Node:
     """The node of one call, holding what the gradient lines of the wanted inputs name, and nothing else."""
     plan = op.plans.get(wanted)
@@ -266,7 +275,7 @@ def _record(
     for k in plan.unnamed:
         if k < len(parents):
             parents[k] = None
-    node.shapes = [arrays[k].shape for k in wanted]
+    node.shapes = shapes
     node.dtype, node.outputs = (None, [(o.shape, o.dtype) for o in y]) if op.outputs else (y.dtype, None)
     node.saved = saved = []
     for kind, key in plan.sources:

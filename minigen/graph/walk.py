@@ -91,7 +91,7 @@ def _start(output: Any, upstream: Any, verb: str, as_tensor: bool = False) -> An
                 f"{verb}: without an upstream gradient a walk starts from one number, and this Tensor has shape "
                 f"{output.shape}; reduce it first (.sum(), .mean()), or pass the upstream gradient, of its shape"
             )
-        upstream = xp.ones_like(output.data)
+        upstream = xp.ones(output.shape, dtype=output.dtype)
     elif not isinstance(upstream, tape.Tensor):
         upstream = xp.asarray(upstream, dtype=output.dtype)
     if upstream.shape != output.shape:
@@ -175,8 +175,8 @@ def _walk(
         elif plan.joint or node.outputs is not None:
             gradients = _joint_gradients(node, plan, dys)
         else:
-            saved: Any = node.saved
-            gradients = [(k, line(*dys, *[saved[i] for i in places])) for k, line, places, _ in plan.calls]
+            take = node.saved.__getitem__  # type: ignore[union-attr]
+            gradients = [(k, line(dy, *map(take, places))) for k, line, places, _ in plan.calls]
         if watched:
             arrivals = []
         for (k, raw), shape in zip(gradients, node.shapes if plan is node.plan else _shapes(node, plan), strict=True):
@@ -188,7 +188,8 @@ def _walk(
             if before is None:
                 total = d  # a first arrival is borrowed, unless it is to become a leaf's .grad
                 if leaf and not create_graph:
-                    total = d if in_place and not plan.joint and _is_fresh(d, dys, node.saved) else d.copy()
+                    fresh = in_place and not plan.joint and d.base is None and _is_new(d, dys, node.saved)
+                    total = d if fresh else d.copy()
                     owned.add(key)
             elif in_place and key in owned and before.dtype == d.dtype:
                 before += d
@@ -416,10 +417,8 @@ def unbroadcast(d: Any, shape: tuple[int, ...]) -> Any:
     return d.sum(axis=tuple(range(lead)) + stretched).reshape(shape)
 
 
-def _is_fresh(d: Any, dys: tuple[Any, ...], saved: Any) -> bool:
-    """Whether a line made this array for itself: it is no view, and nothing that the line was handed."""
-    if d.base is not None:
-        return False
+def _is_new(d: Any, dys: tuple[Any, ...], saved: Any) -> bool:
+    """Whether a line made this array for itself: it is nothing that the line was handed."""
     for other in (*dys, *saved):  # a loop: it runs for every leaf, and a generator costs twice as much
         if d is other:
             return False

@@ -59,7 +59,8 @@ class dense:
         if b is not None and b.shape != w.shape[1:]:
             raise ValueError(f"dense: b has shape {b.shape}, w {w.shape} wants {w.shape[1:]}")
         y = shared_product(x, w)
-        return y if b is None else y + b
+        if b is not None: y += b
+        return y
     def d_x(dy, w):       return dy @ w.T
     def d_w(dy, x):       return x.T @ dy
     def d_b(dy):          return dy.sum(axis=0)
