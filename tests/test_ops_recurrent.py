@@ -7,6 +7,8 @@ from laws import laws_for, same, second_order_laws_for
 from strategies import case, normals, sizes
 
 import minigen as mg
+from minigen.ops import recurrent
+from minigen.threads import set_threads, threads
 
 
 def sigmoid(a):
@@ -132,3 +134,89 @@ def test_mistakes_are_sentences():
         ValueError, match=r"lstm: x has shape \(4, 0, 3\), wants \(N, T, D\) with at least one time step"
     ):
         mg.lstm(mg.tensor(np.zeros((4, 0, 3))), h0, c0, w_x, w_h, b)
+
+
+# ------------------------------------------------------------------ the kernels, in blocks, in pieces, in two threads
+
+SIZES = [(1, 1, 1, 1), (1, 3, 2, 65), (5, 4, 66, 64), (3, 2, 1, 100), (34, 40, 3, 256), (130, 3, 2, 256)]  # N, T, D, H
+
+
+@pytest.fixture(params=[True, False], ids=["small products", "whole products"])
+def products(request, monkeypatch):
+    """As on cores with OpenBLAS's kernel for small products, and as on others."""
+    monkeypatch.setattr(recurrent, "small_products", lambda: request.param)
+    return request.param
+
+
+@pytest.fixture
+def two_threads():
+    before = threads()
+    set_threads(2)
+    yield
+    set_threads(before)
+
+
+def drawn(op, N, T, D, H, dtype):
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}[op]
+    states = [(N, H)] * (2 if op == "lstm" else 1)
+    shapes = [(N, T, D), *states, (D, gates * H), (H, gates * H), (gates * H,), *([(H,)] if op == "gru" else [])]
+    rng = np.random.default_rng(0)
+    scale = H**-0.5
+    return [mg.tensor((scale * rng.standard_normal(shape)).astype(dtype), requires_grad=True) for shape in shapes]
+
+
+def outputs_and_gradients(formula, inputs):
+    ys = formula(*inputs)
+    ys = ys if isinstance(ys, tuple) else (ys,)
+    rng = np.random.default_rng(1)
+    loss = sum((y * mg.tensor(rng.standard_normal(y.shape).astype(str(y.dtype)))).sum() for y in ys)
+    return [mg.to_numpy(v) for v in (*ys, *mg.grad(loss, inputs))]
+
+
+@pytest.mark.parametrize("op", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_kernel_is_the_plain_formula(op, size, dtype, products, two_threads):
+    op, inputs = getattr(mg, op), drawn(op, *size, dtype)
+    kernel, plain = outputs_and_gradients(op, inputs), outputs_and_gradients(op.plain, inputs)
+    for got, wanted in zip(kernel, plain, strict=True):
+        assert got.dtype == wanted.dtype == dtype
+        np.testing.assert_allclose(
+            got, wanted, rtol=0, atol=(3e-6 if dtype == "float32" else 1e-13) * abs(wanted).max()
+        )
+
+
+@pytest.mark.parametrize("op", ["rnn", "gru", "lstm"])
+def test_two_threads_give_the_same_bits_every_time(op, two_threads):
+    inputs = drawn(op, 34, 10, 3, 256, "float32")
+    first, second = (outputs_and_gradients(getattr(mg, op), inputs) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("op", ["rnn", "gru", "lstm"])
+def test_backward_leaves_what_forward_kept_as_it_was(op):
+    inputs = drawn(op, 2, 3, 2, 4, "float64")
+    ys = getattr(mg, op)(*inputs)
+    loss = (ys[0] if isinstance(ys, tuple) else ys).sum()
+    first = mg.grad(loss, inputs)
+    for a, b in zip(first, mg.grad(loss, inputs), strict=True):
+        np.testing.assert_array_equal(mg.to_numpy(a), mg.to_numpy(b))
+
+
+@pytest.mark.parametrize("N, K, H", [(16, 321, 256), (32, 1024, 256), (7, 30, 100), (1, 5, 53), (400, 300, 128)])
+def test_blocks_are_small_enough_and_make_up_the_whole(N, K, H, products):
+    rng = np.random.default_rng(0)
+    a, w = mg.asarray(rng.standard_normal((N, K))), mg.asarray(rng.standard_normal((K, 2 * H)))
+    blocks, y = recurrent.in_blocks(w, 2, N), mg.asarray(np.empty((2, N, H)))
+    recurrent.multiply(a, blocks, out=y)
+    np.testing.assert_allclose(np.concatenate(list(mg.to_numpy(y)), axis=1), mg.to_numpy(a @ w), atol=1e-4)
+    count, width = blocks.shape[1], blocks.shape[3]
+    assert count == 1 or (products and 16 <= width <= 64 and N * K * width <= 1_000_000)
+
+
+def test_an_empty_batch():
+    inputs = drawn("lstm", 0, 3, 2, 4, "float32")
+    hs, c_n = mg.lstm(*inputs)
+    assert hs.shape == (0, 3, 4) and c_n.shape == (0, 4)
+    assert not mg.to_numpy(mg.grad(hs.sum() + c_n.sum(), inputs)[4]).any()
