@@ -155,7 +155,8 @@ for b_try in (-1.5, -1.9):
     lesson.promise(f"share wrong for 1, 1 at bias {b_try}", share[3], **bounds)
 
 # %% [markdown]
-# **The exercise**: choose the weights and biases of AND, OR and NOT yourself: `minigen learn run threshold_neuron`.
+# **The exercise**: choose the weights and biases of AND, OR and NOT yourself. Once, `minigen learn init my-exercises`
+# puts all exercises into a folder of yours. In that folder, `minigen learn run threshold_neuron` checks this one.
 #
 # **The same in Keras and in PyTorch**, with this lesson's `x`, `w_both` and `b_and` as NumPy arrays: AND again.
 # `Linear` keeps its weights with a row for each neuron, `Dense` with a column for each.

@@ -43,7 +43,7 @@ for n in range(3):
         print(f"  entry ({n}, {m}):  {' + '.join(terms):28} = {float(p[n] @ q[:, m]):g}")
 product = p @ q  # (3, 3)
 assert product.tolist() == [[-14, 12, 11], [-2, 1, -6], [-8, 5, 4]]
-assert (q @ p).tolist() != product.tolist()  # the order matters: here the rows are q's
+assert (q @ p).tolist() != product.tolist()  # the order matters
 lesson.promise("the first entry", product[0, 0], low=-14, high=-14)
 
 # %% [markdown]
@@ -139,8 +139,7 @@ steps = epsilon * xp.eye(2)  # (2, 2): row d moves x[d] alone
 up, down = (xp.tanh((corners[1] + s) @ v1 + c1) @ v2 + c2 for s in (steps, -steps))  # (2, 1) each
 measured = (up - down) / (2 * epsilon)  # (2, 1)
 print(f"by the chain rule {slopes.ravel()}, measured {measured.ravel()}")
-difference = abs(slopes - measured).max()
-lesson.promise("slopes of two layers, by the chain rule and measured, difference", difference, high=1e-8)
+lesson.promise("slopes of two layers, by the chain rule and measured", abs(slopes - measured).max(), high=1e-8)
 
 # %% [markdown]
 # **Slopes of a matrix product.** Take p @ q from above, and let y be the sum of all its entries. Move p[0, 0] by 1:
@@ -177,8 +176,9 @@ best = xp.linalg.lstsq(x3, t, rcond=None)[0]  # (3, 1): the weights with the sma
 lesson.promise("the best linear layer's answers, at most off 0.5 by", abs(x3 @ best - 0.5).max(), high=1e-9)
 
 # %% [markdown]
-# **The exercises**: what a broadcast bias needs on the way back, `minigen learn run unbroadcasting`, and the slopes
-# of a product, `minigen learn run matrix_product`.
+# **The exercises**: to warm up, `minigen learn run slope_of_a_parabola` and `chain_rule`; then `unbroadcasting`, what
+# a bias that was broadcast needs on the way back, and `matrix_product`, the slopes of a product. In these two, dy says
+# how strongly one last number, the loss, answers to each entry of y. (More of it in lesson 1.4.)
 #
 # **The same in Keras and in PyTorch**, with this lesson's `corners`, `v1`, `c1`, `v2`, `c2`: the slopes at the corner
 # 0, 1. `Linear` keeps its weights the other way round, a row for each neuron.

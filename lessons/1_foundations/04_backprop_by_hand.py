@@ -172,6 +172,8 @@ for name, gradient, reference in zip(["w1", "b1", "w2", "b2"], broken, measured,
 lesson.promise("the mistake, in the first layer", difference(broken[:2], measured[:2]), low=0.01)
 
 # %% [markdown]
+# **The exercises**: `minigen learn run dense_weights`, `dense_bias`, `dense_inputs` and `tanh` ask for these lines.
+#
 # **The same in Keras and in PyTorch**, with this lesson's `x`, `t` and weights as NumPy arrays: dw1 again.
 #
 # ```python

@@ -186,7 +186,7 @@ for text, right in [("x - x", 0), ("x / x", 0), ("x * x", 4), ("x - x / x * x", 
 lesson.promise("x - x / x * x, by the dict", x.grad, low=1, high=1)
 
 # %% [markdown]
-# The exercises `minigen learn chain_rule` and `two_paths` are its two halves: slopes multiply along a path, and add up.
+# **The exercise**: `minigen learn run two_paths`. Slopes multiply along a path (`chain_rule`, lesson 1.3), and add up.
 #
 # **The same in Keras and in PyTorch**, with this lesson's `expression` and `values`: the gradients again.
 #

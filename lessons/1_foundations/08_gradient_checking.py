@@ -4,7 +4,7 @@ Goal: measure slopes without formulas, know how far to trust them, and learn fro
 Needs: backprop by hand (lesson 1.4), your own autograd (lesson 1.7).
 Time: about 2 s (--quick: the same).
 You should see: the slope of tanh measured to within 2e-11 by two-sided differences, 2e-13 by five points, 2e-16 by the
-    complex step (in float32 to 1e-5); wrong gradients of softmax that pass; three mistakes, each with the reason.
+    complex step (two-sided in float32: 1e-5); wrong gradients of softmax that pass; three mistakes and their reasons.
 """
 
 # %% [markdown]
@@ -46,8 +46,8 @@ for rule, p in powers.items():
 # **Smaller is not better.** A float64 keeps 16 digits, a float32 only 7. The smaller h, the more of these digits
 # f(x + h) and f(x - h) share, and their difference is made of the few last ones, which are rounded. With ε for the
 # rounding of a number near 1 (2e-16, or 1e-7) that is an error of ε / h, which grows as h shrinks. For a rule with an
-# error of h^p, the sum h^p + ε / h is smallest near h = ε^(1/(p+1)), and is about ε^(p/(p+1)) there. No rule of
-# differences gets below that. We promise to be within a factor of 4 of both. Plotted against h, the error is a V.
+# error of h^p, the sum h^p + ε / h is smallest near h = ε^(1/(p+1)), and is about ε^(p/(p+1)) there. No step gets
+# such a rule below that. We promise to be within a factor of 4 of both. Plotted against h, the error is a V.
 
 # %%
 steps = [10 ** (-k / 4) for k in range(57)]  # from 1 down to 1e-14
@@ -113,8 +113,8 @@ for f, at in ((mg.tanh, 0.5), (mg.relu, 0.5), (mg.relu, h / 4), (mg.relu, 0.0)):
     point = xp.full(1, at)  # (1,), float64
     wide, narrow = float(two_sided(f, point, h)[0]), float(two_sided(f, point, h / 2)[0])
     jumps = [one_sided(f, point, k) - one_sided(f, point, -k) for k in (h, h / 2)]
-    left_over = float((2 * jumps[1] - jumps[0])[0])
-    kink = abs(wide - narrow) > 1e-4 or abs(left_over) > 1e-4
+    left_over = float(abs(2 * jumps[1] - jumps[0])[0])
+    kink = abs(wide - narrow) > 1e-4 or left_over > 1e-4
     print(f"  {f.__name__} at {at:<7} {wide:.4f} {narrow:.4f}   jump {left_over:5.2f}   {'KINK' if kink else 'ok'}")
     assert kink == (f is mg.relu and at < h)
 
@@ -189,7 +189,7 @@ for dtype, low, high in (("float32", None, 2), ("float64", 1e5, None)):
     lesson.promise(f"{dtype}: error of the wrong slope over that of the right one", wrong / right, low=low, high=high)
 
 # %% [markdown]
-# **Exercise** 23_numerical_gradient (`minigen learn`): write the two-sided slope of any function, entry by entry.
+# **The exercise**: the two-sided slope of any function, entry by entry, `minigen learn run numerical_gradient`.
 #
 # **The same in Keras and in PyTorch**, with this lesson's `dy`, and `y`, from which a fitting x is ln y.
 #

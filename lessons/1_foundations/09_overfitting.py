@@ -3,8 +3,8 @@
 Goal: watch a network learn its examples by heart, mistakes included; then early stopping, weight decay and dropout.
 Needs: losses and descent (lesson 1.6).
 Time: about 8 s (--quick: 4 s).
-You should see: a network that has learnt every wrong label, with 78 % of the test images right; with early stopping,
-    weight decay or dropout 85 to 89 %, and half of the wrong labels or fewer; from more examples 88 to 93 %.
+You should see: a network that has learnt every wrong label, with 76 to 80 % of the test images right; with early
+    stopping, weight decay or dropout 85 to 89 %, and half of the wrong labels or fewer; from more examples 88 to 93 %.
 """
 
 # %% [markdown]
@@ -113,7 +113,7 @@ squares = penalty(plain[0][0], 2.0).item()  # the sum of the squared weights of 
 # %%
 for network, _, best in plain:
     network.load_state_dict(best["state"])
-assert promise("early stopping", plain, low=0.78) < 0.6
+assert promise("early stopping", plain, low=0.81) < 0.6
 
 # %% [markdown]
 # **Weight decay.** To learn exceptions by heart takes large weights: small ones can only draw smooth borders. So add
@@ -124,8 +124,7 @@ assert promise("early stopping", plain, low=0.78) < 0.6
 strength = 0.01
 decayed = trained("weight decay", strength=strength)
 assert promise("weight decay", decayed, low=0.83) < 0.3
-share = penalty(decayed[0][0], 2.0).item() / squares
-lesson.promise("sum of squared weights, as a share of that without help", share, high=0.3)
+lesson.promise("squared weights, share of those without help", penalty(decayed[0][0], 2.0).item() / squares, high=0.3)
 
 # %% [markdown]
 # **Dropout** (Srivastava et al. 2014): in each training step, set a random share p of the hidden units to 0, so that
@@ -143,11 +142,12 @@ assert promise("dropout", dropped, low=0.83) < 0.7
 # %%
 more = [train(seeds[0], strength=strength, n=len(given))]
 promise("weight decay, 1038 examples", more, low=0.86)
+gain = min(accuracy[name] for name in accuracy if name != "no help") - accuracy["no help"]
+lesson.promise("right in the test: the least of these gains", gain, low=0.03)
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(14, 3.4), width_ratios=[1, 1, 1, 1.2])
-shown = (("no help", plain), ("weight decay", decayed), ("dropout", dropped))
-for ax, (name, runs) in zip(axes, shown, strict=False):
+for ax, name, runs in zip(axes, ("no help", "weight decay", "dropout"), (plain, decayed, dropped), strict=False):
     ax.plot(runs[0][1][:, 0], label="training")
     ax.plot(runs[0][1][:, 2], label="validation")
     ax.set(title=f"Loss, {name}", xlabel="epoch", ylim=(0, 2))
@@ -173,7 +173,7 @@ for s in (0.1,) if args.quick else (0.001, 0.003, 0.01, 0.03, 0.1):
 lesson.promise("strength 0.1: right in training", curve[-1, 1], high=0.75)
 
 # %% [markdown]
-# **Exercises** (`minigen learn`): 24_l2_penalty and 25_dropout, the gradients of both.
+# **The exercises**: `minigen learn run l2_penalty` and `dropout`, the gradients of both.
 #
 # **The same in Keras and in PyTorch**: the training loss, penalty included. (`weight_decay=strength` in PyTorch's and
 # in minigen's SGD adds the gradient of the penalty, also for the biases.)

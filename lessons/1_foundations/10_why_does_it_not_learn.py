@@ -3,8 +3,8 @@
 Goal: six checks that find a mistake in a training program, run on eight programs with one mistake planted in each.
 Needs: losses and descent (lesson 1.6), your own autograd (1.7), gradient checking (1.8).
 Time: about 5 s (--quick: the same).
-You should see: a sound program with 95 % of the test digits right; eight others that run without complaint, of which
-    three only guess, near 10 %; who fails which check: none of the eight passes all.
+You should see: a sound program with 92 to 95 % of the test digits right; eight others that run without complaint, of
+    which three do little more than guess (10 to 20 %); who fails which check: none of the eight passes all.
 """
 
 # %% [markdown]
@@ -23,22 +23,16 @@ N, H, C = 32, 64, 10  # images in a batch, hidden units, classes
 x, t = images[:N], labels[:N]  # (N, 64), (N,): one batch, for the checks
 
 
+# %%
+# fmt: off
 class Sound(nn.Module):
     dense, lr, zero_grad_first = staticmethod(mg.dense), 0.3, True
-
     def __init__(self):
         mg.seed(args.seed)  # all programs start alike
         self.first, self.second = nn.Dense(64, H), nn.Dense(H, C)
-
-    def hidden(self, x):  # (N, 64)
-        return mg.relu(self.dense(x, self.first.w, self.first.b))  # (N, H)
-
-    def forward(self, x):  # (N, 64)
-        return self.dense(self.hidden(x), self.second.w, self.second.b)  # (N, C), scores
-
-    def loss(self, x, t):
-        return mg.cross_entropy(self(x), t)
-
+    def hidden(self, x):  return mg.relu(self.dense(x, self.first.w, self.first.b))  # (N, 64) -> (N, H)
+    def forward(self, x): return self.dense(self.hidden(x), self.second.w, self.second.b)  # (N, 64) -> (N, C), scores
+    def loss(self, x, t): return mg.cross_entropy(self(x), t)
     def train_on(self, batches):
         sgd, losses = optim.SGD(self.parameters(), lr=self.lr), []
         for x, t in batches:
@@ -49,11 +43,11 @@ class Sound(nn.Module):
             sgd.step()
             losses.append(loss.item())
         return losses
-
+# fmt: on
 
 # %% [markdown]
-# **Eight mistakes.** Each program below replaces one thing. All run without complaint, and most learn something. With
-# 60 to 90 % of the test images right, and no sound program beside it, each might pass for a success.
+# **Eight mistakes.** Each program below replaces one thing; the rest is `Sound`'s. All run without complaint, and most
+# learn something. With 60 to 90 % of the test images right, and no sound program beside it, each might pass.
 
 
 # %%
@@ -86,6 +80,7 @@ class LargeWeights(Sound):
         self.first.w.data, self.second.w.data = mg.random.normal((64, H)), mg.random.normal((H, C))
 # fmt: on
 
+# %%
 programs = [Sound, LargeWeights, WrongAxis, SoftmaxTwice, TooSlow, TooFast, CutOff, NoZeroGrad, OwnDense]
 curves, accuracy = {}, {}
 for program in lesson.progress(programs, "training"):
@@ -94,7 +89,7 @@ for program in lesson.progress(programs, "training"):
     right = accuracy[program.__name__] = float((network(x_test).data.argmax(axis=1) == y_test).mean())
     print(f"  {program.__name__:<13} last loss {losses[-1]:5.2f}, right in the test {right:.0%}")
 lesson.promise("Sound: accuracy in the test", accuracy["Sound"], low=0.90)
-lesson.promise("programs that only guess", sum(right < 0.25 for right in accuracy.values()), low=2)
+lesson.promise("programs that only guess", sum(right < 0.25 for right in accuracy.values()), low=3, high=3)
 
 # %% [markdown]
 # **1. The first loss.** A network that knows nothing gives each of C classes the probability 1 / C, so its first loss
@@ -122,7 +117,9 @@ lesson.promise("WrongAxis: first loss", table["first loss"]["WrongAxis"][0], low
 # not enough: on one batch `NoZeroGrad` does well. It is on many that its old gradients drive it away.
 
 # %%
-failed = ask("one batch", lambda program: program().train_on([(x, t)] * 200)[-1], 0.0, 0.1)
+fitted = {program: program() for program in programs}  # to one batch; check 4 uses them, too
+last = {program: network.train_on([(x, t)] * 200)[-1] for program, network in fitted.items()}
+failed = ask("one batch", last.get, 0.0, 0.1)
 assert {"SoftmaxTwice", "WrongAxis", "TooSlow", "TooFast", "CutOff"} <= failed
 lesson.promise("SoftmaxTwice: loss of one batch", table["one batch"]["SoftmaxTwice"][0], low=1.46)
 
@@ -149,19 +146,11 @@ for program in (Sound, CutOff):
 # weights get no gradient and stay as they are, for good. One step that is far too long can do that to most of a layer.
 # In the stepper: at relu a gradient comes *in*, and 0 goes *out*. (`mg.watch` has it note values and lines.)
 
-
 # %%
-def dead_units(program):
-    network = program()
-    network.train_on([(x, t)] * 200)
-    return float((network.hidden(images).data.max(axis=0) == 0).mean())  # of the maxima of (1438, H)
-
-
-assert "TooFast" in ask("dead units", dead_units, 0.0, 0.3)
-network = TooFast()
-network.train_on([(x, t)] * 200)
+largest = {program: network.hidden(images).data.max(axis=0) for program, network in fitted.items()}  # (H,) each
+assert "TooFast" in ask("dead units", lambda program: float((largest[program] == 0).mean()), 0.0, 0.3)
 with mg.watch():
-    loss = network.loss(x, t)
+    loss = fitted[TooFast].loss(x, t)
 print(next(step for step in mg.backprop(loss) if step.op is mg.relu))
 
 # %% [markdown]
@@ -193,7 +182,7 @@ for name in names:
     smooth = [sum(curves[name][i : i + 15]) / 15 for i in range(300)]
     axes[0].plot(smooth, "-" if names.index(name) < 6 else "--", label=name)
 axes[0].set(title="Loss in training, mean of 15 steps", xlabel="step", ylim=(0, 6))
-axes[0].legend(loc="upper right", fontsize=8, ncols=3)
+axes[0].legend(loc="upper right", fontsize=8, ncols=3, frameon=True, framealpha=1)
 colours = [[not table[check][name][1] for check in table] for name in names]  # failed or not
 axes[1].imshow(colours, cmap="Oranges", vmax=2, aspect="auto")
 for row, name in enumerate(names):
@@ -217,7 +206,7 @@ network.train_on(batch for _ in range(7) for batch in pairs)
 lesson.promise("wrong labels: loss of all images", network.loss(images, shifted), low=2.0)
 
 # %% [markdown]
-# **Exercises** (`minigen learn`): 09_dense_bias and 16_softmax; among their mistakes are a wrong mean and a wrong axis.
+# **The exercises**: `minigen learn run dense_bias` and `softmax`; try a mean in the one, another axis in the other.
 #
 # **The same in Keras and in PyTorch**: checks 1 and 2, from the weights that `Sound()` starts with.
 #

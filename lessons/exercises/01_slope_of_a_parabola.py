@@ -1,6 +1,6 @@
 """The slope of a parabola
 
-Lesson: 1_foundations/04_backprop_by_hand
+Lesson: 1_foundations/03_layers_as_matrices
 
 Take the parabola y = a x² + b x + c. Move x a little, by h, and y moves by about slope · h: the slope dy/dx says
 how strongly y answers to x. Write it, as a formula in x, a, b and c. (Backpropagation is this, many times over.)

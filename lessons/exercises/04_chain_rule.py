@@ -1,6 +1,6 @@
 """The chain rule
 
-Lesson: 1_foundations/04_backprop_by_hand
+Lesson: 1_foundations/03_layers_as_matrices
 
 One function after another: first u = x² + b x, then y = u³. Move x by a small h, and u moves by du/dx · h; move u by
 that, and y moves by dy/du times as much. So the slopes of a chain are multiplied, each taken at the place where its

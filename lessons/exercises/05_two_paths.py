@@ -1,6 +1,6 @@
 """Two paths: gradients add up
 
-Lesson: 1_foundations/04_backprop_by_hand
+Lesson: 1_foundations/07_your_own_autograd
 
 A network ends in one number, the loss. From here on, dy is short for the gradient of the loss with respect to y: how
 strongly the loss answers to y. It arrives from above, and is handed down, one function after the other. Here x is
