@@ -545,4 +545,5 @@ def test_every_lesson_keeps_its_promises(path, tmp_path):
     assert run.returncode == 0, run.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["measured"] and found["options"]["backend"] == os.environ.get("MINIGEN_BACKEND", "numpy")
-    assert list(tmp_path.glob("*.png")), "it draws a figure"
+    if "lesson.save(" in path.read_text(encoding="utf-8"):
+        assert list(tmp_path.glob("*.png")), "it draws its figures"
