@@ -1,6 +1,6 @@
 """Images and colour
 
-Goal: see that a picture is an array of numbers, and change it by arithmetic: channels, layers, grey, hue.
+Goal: see that a picture is an array of numbers, and change it by arithmetic: channels, grey, layers, hue.
 Needs: NumPy arrays and their axes (lesson 1.3).
 Time: about 2 s (--quick: the same; --picture PATH: with a picture of your own)
 You should see: a picture taken apart into pixels and put together again without loss; the hue formula
@@ -64,7 +64,7 @@ for row in listed[[0, W - 1, H * W // 2 + W // 3]]:
 
 shuffled = np.random.default_rng(args.seed).permutation(listed)  # a list may come in any order
 rebuilt = np.zeros_like(scene)
-columns, rows = shuffled[:, 0].astype(int), shuffled[:, 1].astype(int)
+columns, rows = shuffled[:, 0].astype(int), shuffled[:, 1].astype(int)  # (H W,) each
 rebuilt[rows, columns] = shuffled[:, 2:]
 lesson.promise("lost by listing and rebuilding", np.abs(rebuilt - scene).max(), high=0)
 as_bytes = np.round(scene * 255).astype("uint8")  # (H, W, 3), as in a file: rounded
@@ -78,7 +78,7 @@ lesson.promise("lost by storing bytes", np.abs(as_bytes / 255 - scene).max(), hi
 # to 1, so white stays white. In array terms it is a matrix product: (H, W, 3) @ (3,) gives (H, W).
 
 # %%
-weights = np.array([0.299, 0.587, 0.114])
+weights = np.array([0.299, 0.587, 0.114])  # (3,)
 grey = scene @ weights  # (H, W)
 for name, colour in {"red": [1, 0, 0], "green": [0, 1, 0], "blue": [0, 0, 1], "white": [1, 1, 1]}.items():
     print(f"{name:6} mean {np.mean(colour):.2f}   luma {np.array(colour) @ weights:.2f}")
@@ -93,13 +93,13 @@ axes[0].set(xlabel=f"x, 0 to {W - 1}", ylabel=f"y, 0 to {H - 1}")
 lesson.save(figure, "01_channels.png")
 
 # %% [markdown]
-# **RGBA.** A fourth channel, *alpha*, says how much a pixel covers what is behind it: 1 all, 0 nothing, between
-# them it lets some through. To lay a layer *over* a picture, mix, pixel by pixel (Porter and Duff 1984):
+# **RGBA.** A fourth channel, *alpha*, says how much a pixel covers what is behind it: 1 hides it, 0 shows it, and
+# values between let some of it through. To lay a layer *over* a picture, mix, pixel by pixel (Porter and Duff 1984):
 #
 # out = alpha · layer + (1 - alpha) · behind
 #
-# Below, a violet balloon: alpha falls from 1 to 0 over its last pixels, which makes the edge smooth; and a fog
-# whose alpha grows downwards.
+# Below are two layers: a violet balloon, whose alpha falls from 1 to 0 over its last pixels, which makes the edge
+# smooth; and a fog, whose alpha grows downwards.
 
 
 # %%
@@ -148,16 +148,18 @@ lesson.promise("HSV: ours and matplotlib's", np.abs(hsv - matplotlib.colors.rgb_
 lesson.promise("HSV: there and back", np.abs(hsv_to_rgb(hsv) - scene).max(), high=1e-5)
 
 # %% [markdown]
-# What is hard in RGB is now one sum: turn all colours by a third of the wheel. Or one product: pale them.
+# What is hard in RGB is now one sum: turn all colours by a third of the wheel. Or one product: make them paler.
 
 # %%
 turned = hsv_to_rgb(hsv + np.array([1 / 3, 0, 0]))  # (H, W, 3); red becomes green, green blue, blue red
-pale = hsv_to_rgb(hsv * [1, 0.4, 1])
-scrambled = scene.transpose(2, 0, 1), scene.reshape(3, H, W)  # two ways to (3, H, W): see "Break it"
-figure, axes = plt.subplots(1, 5, figsize=(13, 2.3))
-shown = [composed, turned, pale, scrambled[0][0], scrambled[1][0]]
-titles = ["Balloon and fog over it", "Hue + 1/3", "Saturation · 0.4", "Red, by transpose", "Broken: by reshape"]
-for ax, image, title in zip(axes, shown, titles, strict=True):
+pale = hsv_to_rgb(hsv * [1, 0.4, 1])  # (H, W, 3)
+by_transpose, by_reshape = scene.transpose(2, 0, 1), scene.reshape(3, H, W)  # (3, H, W) both: see "Break it"
+
+figure, axes = plt.subplots(2, 4, figsize=(13, 4.9))
+shown = [hsv[..., 0], hsv[..., 1], hsv[..., 2], composed, turned, pale, by_transpose[0], by_reshape[0]]
+titles = ["Hue: black and white are both red", "Saturation", "Value", "Balloon and fog over the picture"]
+titles += ["Hue + 1/3", "Saturation · 0.4", "Red, by transpose", "Broken: by reshape"]
+for ax, image, title in zip(axes.ravel(), shown, titles, strict=True):
     ax.imshow(np.clip(image, 0, 1), cmap="gray", vmin=0, vmax=1)
     ax.set(title=title, xticks=[], yticks=[])
 lesson.save(figure, "01_colours.png")
@@ -166,7 +168,7 @@ lesson.save(figure, "01_colours.png")
 # **Many pictures** of one size make an array N, H, W, C: picture, row, column, channel. This is the order in all
 # lessons, for every layer of a network; a grey picture has C = 1. PyTorch's order is N, C, H, W.
 #
-# Statistics are sums over axes: the mean colour of each picture goes over H and W, that of all goes over N too.
+# Statistics go over axes: the mean colour of each picture over H and W, the mean colour of all over N too.
 
 # %%
 batch = mg.asarray(np.stack([scene, composed, turned, pale]).astype("float32"))  # (4, H, W, 3)
@@ -176,14 +178,14 @@ lesson.promise("mean grey of the picture", greys[0].mean())
 assert abs(float(greys[0].mean()) - grey.mean()) < 1e-5  # the first of the four is the scene
 
 # %% [markdown]
-# **Break it.** From H, W, C to C, H, W leads `transpose(2, 0, 1)`: it moves the axes. `reshape(3, H, W)` has the
-# same shape, and no error, but leaves the numbers in their old order and only cuts the line anew, so that each
+# **Break it.** `transpose(2, 0, 1)` leads from H, W, C to C, H, W: it moves the axes. `reshape(3, H, W)` gives the
+# same shape and no error. But it leaves the numbers in their old order and only cuts the line anew, so that each
 # "channel" is a third of the picture, its r, g and b side by side. See the last two pictures above.
 #
-# The exercises on pictures begin with the next lesson: `minigen learn convolution_1d`.
+# The exercises on pictures begin with the next lesson: `minigen learn run convolution_1d`.
 
 # %%
-share = (scrambled[0] == scrambled[1]).mean()
+share = (by_transpose == by_reshape).mean()
 lesson.promise("in place after reshape, as a share", share, high=None if args.picture else 0.1)
 
 # %% [markdown]

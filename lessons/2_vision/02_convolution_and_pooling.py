@@ -3,14 +3,14 @@
 Goal: slide a kernel over a picture, by hand and with the engine; blur, sharpen, find edges; make pictures smaller.
 Needs: images as arrays (lesson 2.1), backprop by hand (lesson 1.4).
 Time: about 3 s (--quick: the same).
-You should see: a 7x7 example by hand; loops and engine equal to 1e-12, forward and backward; what four kernels make
-    of a picture; 95 numbers spoilt by a border of zeros.
+You should see: a 7x7 example by hand; loops and engine equal to 1e-12, forward and backward; noise that blurring
+    makes less than half as strong and sharpening at least 1.5 times; 95 numbers spoilt by a border of zeros.
 """
 
 # %% [markdown]
-# A dense layer has a weight for every pixel, and no idea that pixels have neighbours. What makes a corner in one
-# place of a picture makes a corner in any other. So use a small table of weights, the *kernel*, and slide it over the
-# picture. Wherever it lies, it makes one number: the sum of its products with the pixels under it, its *window*.
+# A dense layer has a weight for every pixel, and does not know that pixels have neighbours. Yet a corner looks the
+# same wherever it is. So use a small table of weights, the *kernel*, and slide it over the picture. Wherever it lies,
+# it makes one number: the sum of its products with the pixels under it, its *window*.
 
 # %%
 import numpy as np
@@ -51,7 +51,7 @@ lesson.promise("7x7 example: loops and by hand", np.abs(correlate(image, kernel)
 # %% [markdown]
 # **The engine's** `mg.conv2d` takes many pictures, many channels and many kernels at once: x (N, H, W, C) and w (KH,
 # KW, C, F) give y (N, OH, OW, F). A kernel covers all C channels and adds them up; there are F of them, and each
-# makes one channel of the answer. It goes other ways than our loops, far faster, to the same numbers.
+# makes one channel of the answer. It computes the same numbers as our loops, by faster means.
 
 # %%
 worst = 0.0
@@ -67,11 +67,11 @@ lesson.promise("loops and engine", worst, high=1e-12)
 # %% [markdown]
 # **Two words.** A mathematician's *convolution* turns the kernel round first, top to bottom and left to right. What
 # we do here is called *correlation*. Deep learning says convolution to both: a kernel that is learned is learned the
-# right way round. The difference shows with a single bright pixel: one answers with the kernel, the other with the
-# kernel turned round.
+# right way round. The difference shows with a single bright pixel: convolution answers with the kernel, correlation
+# with the kernel turned round.
 
 # %%
-dot, arrow = np.zeros((5, 5)), np.arange(9.0).reshape(3, 3)
+dot, arrow = np.zeros((5, 5)), np.arange(9.0).reshape(3, 3)  # (5, 5), (3, 3)
 dot[2, 2] = 1
 print(f"correlation\n{correlate(dot, arrow)}\nconvolution\n{correlate(dot, arrow[::-1, ::-1])}")
 assert (correlate(dot, arrow) == arrow[::-1, ::-1]).all()  # each number meets the dot when the dot is *its* pixel
@@ -81,8 +81,8 @@ assert (np.convolve(line, three, "valid") == correlate(line[None], three[None, :
 # %% [markdown]
 # **Kernels that do something.** Weights that add up to 1 keep the mean brightness: *blur* takes the mean of nine
 # pixels; *sharpen* is the picture plus what blur takes away. Weights that add up to 0 answer 0 wherever all is equal,
-# so they see only change. Sobel's two kernels (1968) are slopes: right minus left, bottom minus top, smoothed across.
-# Together they give the strength of an edge, of any direction: the length of the slope.
+# so they see only change. Sobel's two kernels (1968) measure slopes, right minus left and bottom minus top, each
+# smoothed across. Together they give the strength of an edge in any direction: the length of the slope.
 
 # %%
 H = W = 96
@@ -93,8 +93,9 @@ picture[(abs(i - 68) < 16) & (abs(j - 64) < 22)] = 0.1  # a box
 picture[(abs(i - j + 44) < 4) & (i < 44)] = 1.0  # a slanting line
 picture += 0.03 * np.random.default_rng(args.seed).standard_normal((H, W))  # a camera's noise
 
-blur, sobel = np.full((3, 3), 1 / 9), np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-identity = np.pad([[1.0]], 1)
+# %%
+blur, sobel = np.full((3, 3), 1 / 9), np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # (3, 3)
+identity = np.pad([[1.0]], 1)  # (3, 3), 1 in the middle
 kernels = {"Blur": blur, "Sharpen": 2 * identity - blur, "Sobel: left to right": sobel, "Sobel: top to bottom": sobel.T}
 w = mg.asarray(np.stack(list(kernels.values()), axis=-1)[:, :, None])  # (3, 3, 1, 4): F = 4 kernels
 x = mg.asarray(picture[None, :, :, None])  # (1, H, W, 1)
@@ -104,6 +105,7 @@ noise = picture[56:80, 46:82].std()  # inside the box, where all would be equal
 lesson.promise("noise after blur, as a share", y[55:79, 45:81, 0].std() / noise, high=0.45)
 lesson.promise("noise after sharpening, as a share", y[55:79, 45:81, 1].std() / noise, low=1.5)
 
+# %%
 figure, axes = plt.subplots(1, 6, figsize=(14.5, 2.8))
 panels = [("The picture", picture), *zip(kernels, np.moveaxis(y, -1, 0), strict=True), ("Strength of edges", strength)]
 for ax, (title, panel) in zip(axes, panels, strict=True):
@@ -128,8 +130,8 @@ lesson.promise("moved, then convolved, less convolved, then moved", np.abs(along
 # %% [markdown]
 # **Pooling** makes a picture smaller: of each window of K x K, in each channel by itself, keep the largest (max
 # pooling), the smallest (min) or the mean (average). The windows usually do not overlap: stride K. There is nothing
-# to learn. A bright pixel that moves inside its window changes nothing in max pooling: a network that pools minds
-# small shifts less.
+# to learn. Max pooling does not change where a bright pixel moves inside its window: so a network that pools depends
+# less on small shifts.
 
 
 # %%
@@ -156,12 +158,12 @@ lesson.save(figure, "02_pooling.png")
 
 # %% [markdown]
 # **The way back.** y[i, j] took window · w, in every window with the same w. So each kernel entry collects dy times
-# the pixel it saw, over all windows; and each pixel collects dy times the weight that lay on it. Of a max pooling,
-# the pixel that won its window gets all of dy, the others nothing.
+# the pixel it saw, over all windows; and each pixel collects dy times the weight that lay on it. In max pooling the
+# largest pixel of a window gets all of dy, the others nothing; in average pooling each gets dy / K².
 
 # %%
 dy = np.random.default_rng(1).standard_normal((5, 5))  # (OH, OW), some gradient of the 7x7 example's answer
-dw, dx = np.zeros((3, 3)), np.zeros((7, 7))
+dw, dx = np.zeros((3, 3)), np.zeros((7, 7))  # as kernel and image
 for i, j in np.ndindex(dy.shape):
     dw += dy[i, j] * image[i : i + 3, j : j + 3]
     dx[i : i + 3, j : j + 3] += dy[i, j] * kernel
@@ -171,11 +173,10 @@ worst = max(np.abs(mg.to_numpy(t.grad).reshape(d.shape) - d).max() for t, d in (
 lesson.promise("gradients: loops and engine", worst, high=1e-12)
 
 # %% [markdown]
-# **Break it.** In a convolution, padding is 0. In max pooling it must not be: where all pixels of a window are
-# negative, the 0 wins, a pixel that does not exist. The engine pads with minus infinity. Below, the picture minus 2,
-# all negative.
+# **Break it.** A convolution pads with 0. Max pooling must not: where all pixels of a window are negative, the 0 wins,
+# a pixel that does not exist. The engine pads with minus infinity. Below is the picture minus 2, all negative.
 #
-# Exercises: `minigen learn convolution_1d`, `convolution_2d`, `conv2d_weights`, `conv2d_input`, `max_pooling`,
+# Exercises: `minigen learn run convolution_1d`, `convolution_2d`, `conv2d_weights`, `conv2d_input`, `max_pooling`,
 # `max_pooling_backward`, `average_pooling_backward`.
 
 # %%

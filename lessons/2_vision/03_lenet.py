@@ -4,7 +4,7 @@ Goal: train LeNet-5 from scratch, beat a dense network with it, and look inside:
 Needs: convolution and pooling (lesson 2.2), cross-entropy and descent (lesson 1.6), overfitting (lesson 1.9).
 Time: about 12 s (--quick: 5 s; --data mnist: 2 min, fashion_mnist: 5 min, with a progress bar)
 You should see: test accuracies of at least 98 % on digits, where the dense network has some 97 %; MNIST 99 % against
-    98 %, Fashion-MNIST 90 %; and LeNet losing its advantage when the pixels are shuffled.
+    98 %, Fashion-MNIST 90 %; and a LeNet that learns worse when the pixels are shuffled.
 """
 
 # %% [markdown]
@@ -29,7 +29,7 @@ if args.quick:
 
 # %% [markdown]
 # **One size.** LeNet-5 wants 28x28 pixels, as MNIST and Fashion-MNIST (clothes) have. Of the 8x8 of `digits` we make
-# each pixel a block of 3x3, and leave a margin of 2: no new information, but now the network fits as it is.
+# each pixel a block of 3x3, and leave a margin of 2. That adds no information, but now the network fits as it is.
 
 # %%
 if args.data == "digits":
@@ -39,8 +39,8 @@ print(f"{args.data}: {x_train.shape} to learn from, {x_test.shape} to test on") 
 
 # %% [markdown]
 # **The network.** With 6 and 16 kernels, as in 1998. Four things are done differently today, and here: ReLU for tanh,
-# max for average pooling, softmax with cross-entropy at the end, and the second convolution sees all 6 maps (then
-# each kernel saw some, to save time). Clothes have finer patterns than digits: Fashion-MNIST gets 16 and 32 kernels.
+# max for average pooling, softmax with cross-entropy at the end; and each kernel of the second convolution sees all 6
+# maps (in 1998, some of them). Clothes have finer patterns than digits: Fashion-MNIST gets 16 and 32 kernels.
 
 # %%
 C1, C2 = (16, 32) if args.data == "fashion_mnist" else (6, 16)
@@ -60,9 +60,10 @@ mlp = nn.Sequential(nn.Flatten(), nn.Dense(784, 256, init=he), nn.ReLU(), nn.Den
 print(f"{lenet}\nweights: LeNet {lenet.parameter_count():,}, dense network {mlp.parameter_count():,}")
 
 # %% [markdown]
-# **Training.** Adam with a little weight decay, and a learning rate that falls to 0 along half a cosine. A digit that
-# is a pixel further left is the same digit: so each batch is shifted by up to two pixels, at random (*augmentation*).
-# The networks hardly see the same picture twice, and learn it less by heart. On the test pictures we only look.
+# **Training.** Adam with a little weight decay (AdamW), and a learning rate that falls to 0 along half a cosine. A
+# digit that is a pixel further left is the same digit: so each batch is shifted by up to two pixels, at random
+# (*augmentation*). The networks seldom see exactly the same picture twice, so they learn less by heart. The test
+# pictures only measure: nothing is chosen by them.
 
 
 # %%
@@ -93,6 +94,7 @@ def train(model, x, x_test, epochs, by, text):  # -> test accuracies, one an epo
     return accuracies
 
 
+# %%
 by = 2 if args.data == "digits" else 1  # 2 is less than one of the 8x8 pixels
 of_mlp = train(mlp, x_train, x_test, epochs, by, "dense network")
 of_lenet = train(lenet, x_train, x_test, epochs, by, "LeNet")
@@ -104,8 +106,8 @@ lesson.promise("LeNet, % right", of_lenet[-1], low=bounds[1])
 
 # %% [markdown]
 # **What is taken for what.** The *confusion matrix* counts, in row a and column b, how many pictures of a got the
-# answer b: off the diagonal, which classes look alike to the network. The second figure has the twelve pictures whose
-# true class it thought least likely: mistakes in red, the rest just right. Judge yourself which are excusable.
+# answer b: off the diagonal are the mistakes. The second figure has the twelve pictures whose true class the network
+# thought least likely: mistakes in red, the rest only just right. Judge for yourself which mistakes are excusable.
 
 # %%
 with mg.no_grad():
@@ -117,6 +119,7 @@ confusion = np.zeros((10, 10), dtype=int)
 np.add.at(confusion, (truth, answers), 1)  # adds 1 for every picture; += would count each pair once
 assert confusion.trace() == round(of_lenet[-1] / 100 * len(truth))
 
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), width_ratios=[1, 1.15])
 axes[0].plot(range(1, epochs + 1), of_lenet, label=f"LeNet, {of_lenet[-1]:.1f} %")
 axes[0].plot(range(1, epochs + 1), of_mlp, label=f"dense network, {of_mlp[-1]:.1f} %")
@@ -129,6 +132,7 @@ axes[1].set(title="LeNet's confusion matrix", xlabel="answer", ylabel="truth", y
 axes[1].set_xticks(range(10), names, rotation=0 if len(names[0]) == 1 else 60)
 lesson.save(figure, "03_lenet_accuracy.png")
 
+# %%
 worst = losses.argsort()[::-1][:12]  # (12,)
 figure, axes = plt.subplots(2, 6, figsize=(10, 4.2))
 for ax, n in zip(axes.ravel(), worst, strict=True):
@@ -141,13 +145,13 @@ lesson.save(figure, "03_lenet_mistakes.png")
 # %% [markdown]
 # **Inside.** The kernels of the first convolution are small pictures; red is above 0, blue below. They are less tidy
 # than those of lesson 2.2, for much of their random start is left. Under each is its *feature map*, its answer to one
-# picture: a whole stroke, or its edge on one side. Below, six maps of the second layer, which see 14x14 pixels at once.
+# picture: whole strokes, or their edges on one side. Below are six maps of the second layer: each of their numbers
+# depends on 14x14 pixels.
 
 # %%
 with mg.no_grad():
-    first, second = (
-        mg.to_numpy(m)[0] for m in (lenet[:2](x_test[:1]), lenet[:5](x_test[:1]))
-    )  # (28, 28, C1), (10, 10, C2)
+    first = mg.to_numpy(lenet[:2](x_test[:1]))[0]  # (28, 28, C1), after the first ReLU
+    second = mg.to_numpy(lenet[:5](x_test[:1]))[0]  # (10, 10, C2), after the second
 kernels = mg.to_numpy(lenet[0].w)[:, :, 0]  # (5, 5, C1)
 figure, axes = plt.subplots(3, 7, figsize=(10, 4.6))
 for row, maps in enumerate((kernels, first, second)):
@@ -164,9 +168,10 @@ for ax in axes.ravel():
 lesson.save(figure, "03_lenet_inside.png")
 
 # %% [markdown]
-# **Break it.** Shuffle the pixels, in all pictures the same way. A dense layer knows no neighbours and learns as well
-# as before; but LeNet's windows now hold pixels that have nothing to do with each other. Two epochs each, unshifted.
-# The exercises behind this network: `minigen learn conv2d_input`, `max_pooling_backward`, `softmax_cross_entropy`.
+# **Break it.** Shuffle the pixels, in all pictures the same way. A dense layer knows no neighbours and would learn as
+# well as before; but LeNet's windows now hold pixels from all over the picture. Two epochs each, without shifts.
+#
+# The exercises behind this network: `minigen learn run conv2d_input`, `max_pooling_backward`, `softmax_cross_entropy`.
 
 # %%
 order = np.random.default_rng(0).permutation(784).tolist()

@@ -1,7 +1,7 @@
 """The LSTM: a network that remembers
 
 Goal: build an LSTM gate by gate, watch the gates of a trained one, and let it remember over 100 steps.
-Needs: a recurrent network by hand (lesson 3.1).
+Needs: a recurrent network by hand (lesson 3.1), cross-entropy (lesson 1.6).
 Time: about 1 min on two cores (--quick: 4 s, over 20 steps).
 You should see: gates that open at the marked numbers. The adding problem: always answering the mean has an error of
     0.167; RNNs stay above 0.14, the LSTM comes below 0.02. The copy problem: a guess costs ln 8 = 2.08 nats a symbol;
@@ -11,7 +11,7 @@ You should see: gates that open at the marked numbers. The adding problem: alway
 # %% [markdown]
 # A recurrent network's state goes through a matrix at every step, and so does the gradient on its way back: it vanishes
 # or explodes. The **LSTM**, *long short-term memory* (Hochreiter and Schmidhuber, 1997), has a second state, the
-# memory c, which goes through no matrix. Three **gates**, numbers between 0 and 1, say what happens to it:
+# memory c, which goes through no matrix. Three **gates**, numbers between 0 and 1 for each unit, control it:
 #
 # | g = tanh(...) | candidate | what could be written into the memory |
 # |---|---|---|
@@ -19,7 +19,7 @@ You should see: gates that open at the marked numbers. The adding problem: alway
 # | f = sigmoid(...) | forget gate (Gers, Schmidhuber and Cummins, 2000) | the share of the old memory that stays |
 # | o = sigmoid(...) | output gate | the share of the memory that is shown: h = o tanh(c) |
 #
-# All four are made of the input and of the state h, each with weights of its own: x w_x + h w_h + b.
+# All four are made from the input and the state h, each with weights of its own: the dots stand for x w_x + h w_h + b.
 
 # %%
 import numpy as np
@@ -40,13 +40,12 @@ def lstm_step(x, h, c, w_x, w_h, b):  # x (N, D), h and c (N, H), w_x (D, 4H), w
 
 # %% [markdown]
 # **A toy.** At each step comes a number, and sometimes a mark. The answer is always the last marked number. One unit is
-# enough, and can be watched. (It starts from small weights: from larger ones it may get stuck, say, with positive
-# numbers only.)
+# enough, and can be watched. (It starts from small weights: from larger ones it may learn the positive numbers only.)
 
 
 # %%
 def marked_numbers(n, T=20):  # -> numbers and marks (n, T, 2), answers (n, T, 1)
-    number, mark = mg.random.uniform((n, T), -1, 1), mg.random.uniform((n, T)) < 0.15
+    number, mark = mg.random.uniform((n, T), -1, 1), mg.random.uniform((n, T)) < 0.15  # (n, T), (n, T)
     answers = [xp.zeros(n, dtype="float32")]
     for t in range(T):
         answers.append(xp.where(mark[:, t], number[:, t], answers[-1]))  # (n,)
@@ -58,7 +57,7 @@ for parameter in lstm.parameters():
     parameter.data *= 0.1
 adam = optim.Adam(lstm.parameters() + readout.parameters(), lr=0.03)
 for _ in lesson.progress(range(600), "toy"):
-    x, target = marked_numbers(32)
+    x, target = marked_numbers(32)  # (N, T, 2), (N, T, 1)
     hs, _ = lstm(x)  # (N, T, H)
     loss = mg.mse(readout(hs), target)
     adam.zero_grad()
@@ -68,14 +67,14 @@ for _ in lesson.progress(range(600), "toy"):
 
 # %% [markdown]
 # Our own step gives what the engine gives, and shows the gates: at a mark the input gate opens and the forget gate
-# closes; between marks it is the other way round. The output gate has nothing to hide.
+# nearly closes; between marks it is the other way round. The output gate stays open: the answer is wanted at each step.
 
 # %%
 x, target = marked_numbers(256)  # (N, T, 2), (N, T, 1)
 hs, (_, c_n) = lstm(x)
 lesson.promise("toy: error", mg.mse(readout(hs), target).item(), high=0.02)
 w_x, w_h, b = (p.data for p in lstm.parameters())  # (2, 4H), (H, 4H), (4H,)
-h = c = xp.zeros((256, 1), dtype="float32")
+h = c = xp.zeros((256, 1), dtype="float32")  # (N, H)
 seen = []
 for t in range(x.shape[1]):
     h, c, gates = lstm_step(x[:, t], h, c, w_x, w_h, b)
@@ -86,6 +85,7 @@ numbers, marked = mg.to_numpy(x)[:, :, 0], mg.to_numpy(x)[:, :, 1] > 0  # (N, T)
 lesson.promise("input gate at a mark, more than elsewhere by", i[marked].mean() - i[~marked].mean(), low=0.5)
 lesson.promise("forget gate at a mark, less than elsewhere by", f[~marked].mean() - f[marked].mean(), low=0.5)
 
+# %%
 row = int(np.argmin(abs(marked[:, 3:].sum(axis=1) - 3) + marked[:, :3].sum(axis=1)))  # one with three marks
 places, steps = np.flatnonzero(marked[row]), range(marked.shape[1])
 figure, axes = plt.subplots(3, 1, figsize=(8, 6.4), sharex=True)
@@ -117,6 +117,12 @@ lesson.save(figure, "02_lstm_gates.png")
 T, size = (20, 32) if args.quick else (100, 64)
 
 
+def patient_lstm(D):
+    network, bias = nn.LSTM(D, size), mg.random.uniform((size,), 0, float(np.log(T)))  # (H,): ln n
+    network.cells[0].b.data = xp.concatenate([-bias, bias, xp.zeros(2 * size, dtype="float32")])  # of i, f, g and o
+    return network
+
+
 def adding(n):  # -> numbers and marks (n, T, 2), sums (n, 1)
     number, places = mg.random.uniform((n, T)), (mg.random.uniform((n, 2)) * (T // 2)).astype("int64")  # (n, T), (n, 2)
     mark = (xp.arange(T) == places[:, :1]) | (xp.arange(T) == T // 2 + places[:, 1:])  # (n, T): one in each half
@@ -124,11 +130,19 @@ def adding(n):  # -> numbers and marks (n, T, 2), sums (n, 1)
 
 
 def copy(n):  # -> one-hot rows (n, 2 + T + 2, 10), symbols (n, 2)
-    symbols = (mg.random.uniform((n, 2)) * 8).astype("int64")
-    blanks, recall = xp.full((n, T), 8), xp.full((n, 2), 9)  # 9 says: now
+    symbols = (mg.random.uniform((n, 2)) * 8).astype("int64")  # (n, 2)
+    blanks, recall = xp.full((n, T), 8), xp.full((n, 2), 9)  # (n, T), (n, 2); 9 says: now
     return xp.eye(10, dtype="float32")[xp.concatenate([symbols, blanks, recall], axis=1)], symbols
 
 
+# %% [markdown]
+# **Training**, for the LSTM and for two RNNs: one with the usual start, one with an *orthogonal* w_h, which keeps every
+# length: its spectral radius is 1. (The RNNs need a smaller learning rate.) A state that is only rotated keeps what it
+# holds as long as nothing else comes in, so this one may learn to copy (Henaff, Szlam and LeCun, 2016). But in *adding*
+# a number comes at every step: the network has to choose what to let in, and for that an RNN has no gate.
+
+
+# %%
 def error(task, network, readout, n):
     x, target = task(n)
     hs, _ = network(x)  # (n, T, H)
@@ -152,12 +166,6 @@ def train(task, name, network, lr):
         return curve, error(task, network, readout, 1000).item()  # on sequences it has not seen
 
 
-# %% [markdown]
-# **Training**, for the LSTM and for two RNNs: one with the usual start, one with an *orthogonal* w_h, which keeps every
-# length: its spectral radius is 1. (RNNs bear only smaller steps.) A state that is only turned keeps what it holds, as
-# long as nothing else comes in, so that one may learn to copy (Henaff, Szlam and LeCun, 2016). But in *adding* a
-# number comes at every step: the network has to choose what to let in, and for that an RNN has no gate.
-
 # %%
 results = {}  # (task, network) -> its curve, its error in the end
 for task, D, low, high in ((adding, 2, (0.14, 0.14), 0.02), (copy, 10, (1.2, None), 1.5 if args.quick else 0.3)):
@@ -165,15 +173,12 @@ for task, D, low, high in ((adding, 2, (0.14, 0.14), 0.02), (copy, 10, (1.2, Non
     for (name, rnn), bound in zip(rnns.items(), low, strict=True):
         results[task, name] = train(task, name, rnn, 0.001)
         lesson.promise(f"{task.__name__}: {name}", results[task, name][1], low=None if args.quick else bound)
-    lstm = nn.LSTM(D, size)
-    bias = mg.random.uniform((size,), 0, float(np.log(T)))  # (H,), ln n
-    lstm.cells[0].b.data = xp.concatenate([-bias, bias, xp.zeros(2 * size, dtype="float32")])  # of i, f, g and o
-    results[task, "LSTM"] = train(task, "LSTM", lstm, 0.01)
+    results[task, "LSTM"] = train(task, "LSTM", patient_lstm(D), 0.01)
     lesson.promise(f"{task.__name__}: LSTM", results[task, "LSTM"][1], high=high)
 
 # %% [markdown]
-# On *copy* the LSTM's curve may rest at (7/8) ln 2 = 0.61: the cost of knowing both symbols but not their order. A slow
-# memory adds things up, and a sum has no order. Then the gates learn to keep the two apart.
+# On *copy* the LSTM's curve may rest at (7/8) ln 2 = 0.61: the cost of knowing both symbols (equal in 1 case of 8) but
+# not their order. A slow memory adds things up, and a sum has no order. Then the gates learn to keep the two apart.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.8))
@@ -184,23 +189,19 @@ axes[0].axhline(1 / 6, color="black", linestyle="--", linewidth=1, label="always
 axes[0].set(title=f"Adding, {T} steps", xlabel="step of training", ylabel="squared error", ylim=(0, 0.4))
 axes[1].axhline(np.log(8), color="black", linestyle="--", linewidth=1, label="a guess")
 axes[1].axhline(7 / 8 * np.log(2), color="gray", linestyle=":", label="both symbols, not their order")
-axes[1].set(title=f"Copy, {T} blanks", xlabel="step of training", ylabel="nats per symbol", ylim=(0, 3.4))
+axes[1].set(title=f"Copy, {T} blanks", xlabel="step of training", ylabel="nats per symbol", ylim=(0, 4.5))
 for ax in axes:
     ax.legend(loc="upper right")
 lesson.save(figure, "02_lstm_problems.png")
 
 # %% [markdown]
 # **Break it.** Start the LSTM with the usual forget-gate bias of 1. What share of the gradient reaches the first of 100
-# steps? About a millionth; with ln n, about a hundredth. (It may still learn, but later, and by luck.)
+# steps? A millionth or less; with ln n, about a hundredth. (It may still learn, but later, and by luck.)
 
 # %%
-T = 100  # with --quick, too
-bias = mg.random.uniform((size,), 0, float(np.log(T)))  # (H,), ln n
-usual, ours = nn.LSTM(2, size), nn.LSTM(2, size)
+T, usual, shares = 100, nn.LSTM(2, size), []  # 100 steps with --quick, too
 usual.cells[0].b.data = xp.repeat(xp.asarray([0, 1, 0, 0], dtype="float32"), size)  # of i, f, g and o
-ours.cells[0].b.data = xp.concatenate([-bias, bias, xp.zeros(2 * size, dtype="float32")])
-shares = []
-for name, network in {"RNN": nn.RNN(2, size), "LSTM, bias 1": usual, "LSTM, bias ln n": ours}.items():
+for name, network in {"RNN": nn.RNN(2, size), "LSTM, bias 1": usual, "LSTM, bias ln n": patient_lstm(2)}.items():
     sequence = mg.tensor(adding(100)[0], requires_grad=True)  # (100, T, 2): its own gradient tells
     network(sequence)[0][:, -1].sum().backward()
     shares.append(float(abs(sequence.grad[:, 0]).mean() / abs(sequence.grad[:, -1]).mean()))
@@ -208,13 +209,13 @@ for name, network in {"RNN": nn.RNN(2, size), "LSTM, bias 1": usual, "LSTM, bias
 lesson.promise("bias ln n, times as much as bias 1", shares[2] / shares[1], low=100)
 
 # %% [markdown]
-# **Exercises**: `minigen learn`, 44_lstm_step and 45_lstm_backward.
+# **Exercises**: `minigen learn run lstm_step`, `lstm_backward`.
 #
 # **The same in Keras and in PyTorch**: the toy's final memory, with its `x` and weights as NumPy arrays.
 #
 # ```python
 # import torch
-# lstm = torch.nn.LSTM(2, 1, batch_first=True)  # the gates in the same order; its weights are turned: (4H, D)
+# lstm = torch.nn.LSTM(2, 1, batch_first=True)  # the gates in the same order; its weights are transposed: (4H, D)
 # lstm.weight_ih_l0.data, lstm.weight_hh_l0.data = torch.tensor(w_x.T), torch.tensor(w_h.T)
 # lstm.bias_ih_l0.data, lstm.bias_hh_l0.data = torch.tensor(b), torch.zeros(4)  # it has two
 # hs, (h_n, c_n) = lstm(torch.tensor(x))
@@ -222,7 +223,7 @@ lesson.promise("bias ln n, times as much as bias 1", shares[2] / shares[1], low=
 #
 # ```python
 # import keras
-# lstm = keras.layers.LSTM(1, return_sequences=True, return_state=True)  # the gates are i, f, g, o here, too
+# lstm = keras.layers.LSTM(1, return_sequences=True, return_state=True)  # the gates in the same order, too
 # lstm.build(x.shape)
 # lstm.set_weights([w_x, w_h, b])  # Keras itself starts with a forget-gate bias of 1
 # hs, h_n, c_n = lstm(x)

@@ -199,7 +199,7 @@ lesson.promise("trained on drawn digits, right", trained_on(generators["Gaussian
 
 # %% [markdown]
 # **Break it.** Measure with few images, and leave out the floor. Fifty real images get a distance worse than the
-# fourteen hundred drawn ones. Divided by the floor for fifty, they are what they are. The exercise: `minigen learn
+# fourteen hundred drawn ones. Divided by the floor for fifty, they are what they are. The exercise: `minigen learn run
 # kl_term`, the KL that is in the inception score as in the VAE's loss.
 
 # %%

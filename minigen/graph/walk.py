@@ -175,8 +175,8 @@ def _walk(
         elif plan.joint or node.outputs is not None:
             gradients = _joint_gradients(node, plan, dys)
         else:
-            take = node.saved.__getitem__  # type: ignore[union-attr]
-            gradients = [(k, line(dy, *map(take, places))) for k, line, places, _ in plan.calls]
+            saved: Any = node.saved
+            gradients = [(k, line(dy, *map(saved.__getitem__, places))) for k, line, places, _ in plan.calls]
         if watched:
             arrivals = []
         for (k, raw), shape in zip(gradients, node.shapes if plan is node.plan else _shapes(node, plan), strict=True):
