@@ -32,7 +32,7 @@ class relu:
 @op(elementwise=True)
 class leaky_relu:
     """y = x where x > 0, else slope x"""
-    def forward(x, *, slope=0.01): return xp.maximum(x, x * slope) if slope <= 1 else xp.minimum(x, x * slope)
+    def forward(x, *, slope=0.01): return xp.maximum(x, 0) + xp.minimum(x, 0) * slope
     def d_x(dy, x, slope):         return dy * (x > 0) + dy * (x <= 0) * slope
 
 
