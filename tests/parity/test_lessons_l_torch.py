@@ -1,0 +1,15 @@
+"""The PyTorch cell of lesson 4.1: the Gaussians' ln P(x) of the test digits, and their answers."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.torch
+
+
+def test_generative_or_discriminative(run, torch_cell):
+    name = "4_generative/01_generative_or_discriminative.py"
+    left = run(name)
+    twin = {key: left[key] for key in ("means", "covariances", "log_prior", "x_test")}
+    exec(torch_cell(name), twin)
+    np.testing.assert_allclose(twin["log_p"].numpy(), left["log_p"]["real"], rtol=1e-9, atol=1e-9)
+    assert (twin["answers"].numpy() == left["joint"].argmax(axis=1)).all()
