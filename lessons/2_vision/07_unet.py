@@ -33,10 +33,7 @@ def scenes(n):  # -> pictures (n, S, S, 1), classes (n, S, S)
     for _ in range(shapes):
         draw = mg.random.uniform((6, n, 1, 1))  # six numbers a shape, between 0 and 1
         kind = (1 + 3 * draw[0]).astype("int64")  # 1, 2 or 3
-        down, right = (
-            row - 6 - (S - 12) * draw[1],
-            column - 6 - (S - 12) * draw[2],
-        )  # (n, S, S), from the shape's centre
+        down, right = row - 6 - (S - 12) * draw[1], column - 6 - (S - 12) * draw[2]  # (n, S, S), from its centre
         r, turn, grey = 5 + 5 * draw[3], 2 * np.pi * draw[4], 0.5 + 0.5 * draw[5]  # (n, 1, 1)
         side = [right * xp.cos(turn + a) + down * xp.sin(turn + a) for a in np.radians([0, 90, 120, 240]).tolist()]
         square = xp.maximum(abs(side[0]), abs(side[1])) < 0.85 * r
