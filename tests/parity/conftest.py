@@ -16,12 +16,13 @@ LESSONS = Path(__file__).parents[2] / "lessons"
 def run(tmp_path, monkeypatch):
     """run(name) -> the variables that a lesson leaves behind."""
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    pytest.importorskip("matplotlib", reason="the lessons draw with matplotlib")
+    plt = pytest.importorskip("matplotlib.pyplot", reason="the lessons draw with matplotlib")
     if mg.backend.current() != "numpy":
         pytest.skip("the PyTorch cells take NumPy arrays")
     monkeypatch.setenv("MINIGEN_OUTPUT", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["lesson.py", "--quick"])
-    return lambda name: runpy.run_path(str(LESSONS / name), run_name="__main__")
+    yield lambda name: runpy.run_path(str(LESSONS / name), run_name="__main__")
+    plt.close("all")  # a lesson leaves its figures open, for a notebook; here they would pile up
 
 
 @pytest.fixture
