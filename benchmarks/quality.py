@@ -81,8 +81,10 @@ def measure(row: str, seed: int) -> dict[str, object]:
         environment = {**os.environ, "MINIGEN_OUTPUT": folder, "PYTHONPATH": str(HERE.parent)}
         subprocess.run([*command, "--json", str(found)], check=True, env=environment)
         seconds = time.perf_counter() - start
-        measured = json.loads(found.read_text())["measured"]
-    return {"measured": measured, "date": time.strftime("%Y-%m-%d"), "seconds": round(seconds)}
+        run = json.loads(found.read_text())
+    if run["stopped"]:
+        raise SystemExit(f"{row}: stopped early ({', '.join(run['stopped'])}); this run is not kept")
+    return {"measured": run["measured"], "date": time.strftime("%Y-%m-%d"), "seconds": round(seconds)}
 
 
 def table(results: dict[str, dict[str, object]]) -> str:

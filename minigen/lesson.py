@@ -13,8 +13,10 @@ import importlib
 import json
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ STYLE = {
     "axes.prop_cycle": "cycler('color', ['0072B2', 'D55E00', '009E73', 'CC79A7', 'E69F00', '56B4E9'])",
 }
 _measured: dict[str, Any] = {}  # what promise() has collected, for report()
+_stopped: list[str] = []  # the loops that Ctrl-C has ended early
 
 
 def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) -> argparse.Namespace:
@@ -61,6 +64,7 @@ def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) ->
     except (RuntimeError, ValueError) as error:
         parser.error(str(error))
     _measured.clear()
+    _stopped.clear()
     return args
 
 
@@ -88,37 +92,75 @@ def save(figure: Any, name: str) -> Path:
     return path
 
 
-def progress(iterable: Iterable[Any], text: str) -> Iterable[Any]:
-    """`iterable` with a progress bar, where tqdm is installed and a terminal shows it; else as it is."""
+def progress(iterable: Iterable[Any], text: str, *, stoppable: bool = True) -> Iterable[Any]:
+    """`iterable` with a progress bar, where tqdm is installed and a terminal shows it; else as it is.
+
+    Ctrl-C ends the loop after the step in hand, and the lesson goes on with what was trained: what it promises from
+    then on is shown, not held. Ctrl-C once more ends the lesson. stoppable=False: the lesson needs every step.
+    """
     try:
         tqdm = importlib.import_module("tqdm").tqdm
     except ImportError:
         print(f"{text} ... (for a progress bar: {INSTALL})", file=sys.stderr)
-        return iterable
-    hidden = False if _in_notebook() else None  # None: hidden where stderr is no terminal
-    return tqdm(iterable, text, leave=False, disable=hidden)
+    else:
+        hidden = False if _in_notebook() else None  # None: hidden where stderr is no terminal
+        iterable = tqdm(iterable, text, leave=False, disable=hidden)
+    # somebody else's handler stays: a loop around this one, a shell that ignores Ctrl-C, a debugger
+    ours = threading.current_thread() is threading.main_thread()
+    ours = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return _until_ctrl_c(iterable, text) if stoppable and ours else iterable
+
+
+def _until_ctrl_c(steps: Iterable[Any], text: str) -> Iterator[Any]:
+    asked = False
+
+    def ask(*_: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        print("\nCtrl-C: this step is finished first. Once more ends the lesson.", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        for step in steps:
+            yield step
+            if asked:
+                _stopped.append(text)
+                print(f"{text}: stopped early. The lesson goes on with what was trained.")
+                return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def promise(name: str, value: Any, *, low: float | None = None, high: float | None = None) -> Any:
     """Print a measured number, keep it for report(), and hold it to its bounds: low <= value <= high.
 
     value: a number, a bool, or an array or Tensor of one; returned as Python's own.
-    Raises AssertionError, saying what was promised and what was measured; for NaN and Inf always.
+    Raises AssertionError, saying what was promised and what was measured; for NaN and Inf always. After a loop that
+    Ctrl-C has ended early nothing is held.
     """
     value = value.item() if hasattr(value, "item") else value
-    bounds = " and ".join(f"at {w} {b:g}" for w, b in (("least", low), ("most", high)) if b is not None)
+    limits = [f"at {word} {_shown(b)}" for word, b in (("least", low), ("most", high)) if b is not None]
+    bounds = " and ".join(limits)
     shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
-    if not (math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)):
+    kept = math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+    if not kept and not _stopped:
         raise AssertionError(f"{name}: promised {bounds or 'a finite number'}, measured {shown}")
-    print(f"{name}: {shown}" + (f"   (promised: {bounds})" if bounds else ""))
+    said = f"   (promised{' after a whole run' if _stopped else ''}: {bounds})" if bounds else ""
+    print(f"{name}: {shown}{said}")
     _measured[name] = value
     return value
 
 
+def _shown(bound: float) -> str:
+    return f"{bound}" if isinstance(bound, int) else f"{bound:g}"
+
+
 def report(args: argparse.Namespace) -> None:
-    """With --json: what promise() measured, and the options of the run, as one JSON object."""
+    """With --json: what promise() measured, the options of the run, and which loops were stopped early, as JSON."""
     options = {name: value for name, value in vars(args).items() if name not in ("json", "lesson")}
-    found = json.dumps({"lesson": args.lesson, "options": options, "measured": _measured})
+    found = json.dumps({"lesson": args.lesson, "options": options, "measured": _measured, "stopped": _stopped})
     if args.json == "-":
         print(found)
     elif args.json:

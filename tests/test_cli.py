@@ -498,6 +498,53 @@ def test_what_is_missing_is_a_sentence(name, monkeypatch, capsys):
         assert lesson.INSTALL in capsys.readouterr().err
 
 
+def loop(steps, stop_at=(), **options):
+    """Go through lesson.progress, pressing Ctrl-C in the steps named: the steps begun."""
+    begun = []
+    for step in lesson.progress(range(steps), "counting", **options):
+        begun.append(step)
+        for _ in range(stop_at.count(step)):
+            signal.raise_signal(signal.SIGINT)
+        begun.append("finished")
+    return begun
+
+
+def test_ctrl_c_ends_a_loop_after_the_step_and_keeps_what_was_trained(words, tmp_path, capsys):
+    path = tmp_path / "found.json"
+    words("--json", str(path))
+    args = lesson.arguments("")
+    assert loop(5, [2]) == [0, "finished", 1, "finished", 2, "finished"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    out, err = capsys.readouterr()
+    assert "Once more ends the lesson" in err and "counting: stopped early" in out
+    lesson.promise("loss", 3.0, high=1)  # shown, not held
+    assert "loss: 3   (promised after a whole run: at most 1)" in capsys.readouterr().out
+    lesson.report(args)
+    assert json.loads(path.read_text())["stopped"] == ["counting"]
+    words()
+    lesson.arguments("")  # a new lesson holds its promises
+    with pytest.raises(AssertionError, match="promised at most 1"):
+        lesson.promise("loss", 3.0, high=1)
+
+
+def test_a_second_ctrl_c_ends_the_lesson():
+    with pytest.raises(KeyboardInterrupt):
+        loop(5, [2, 2])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_a_loop_that_has_to_be_whole_ends_the_lesson():
+    with pytest.raises(KeyboardInterrupt):
+        loop(5, [2], stoppable=False)
+
+
+def test_a_loop_in_a_loop_leaves_ctrl_c_to_the_outer_one(words):
+    words()
+    lesson.arguments("")
+    inner = [loop(3, [1]) for _ in lesson.progress(range(4), "outer")]
+    assert inner == [[0, "finished", 1, "finished", 2, "finished"]]
+
+
 def test_progress_is_silent_without_a_terminal(capsys):
     assert list(lesson.progress([1, 2], "counting")) == [1, 2]
     assert capsys.readouterr().err == ""

@@ -91,7 +91,7 @@ seeds = [10 * args.seed + k for k in range(1 if args.quick else 5)]
 
 
 def trained(name, **settings):  # the networks, and what to draw
-    return [train(seed, **settings) for seed in lesson.progress(seeds, name)]
+    return [train(seed, **settings) for seed in lesson.progress(seeds, name, stoppable=False)]
 
 
 def promise(name, runs, low, high=None):  # the mean accuracy in the test, and whether the wrong labels are learnt

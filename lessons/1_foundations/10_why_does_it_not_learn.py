@@ -83,7 +83,7 @@ class LargeWeights(Sound):
 # %%
 programs = [Sound, LargeWeights, WrongAxis, SoftmaxTwice, TooSlow, TooFast, CutOff, NoZeroGrad, OwnDense]
 curves, accuracy = {}, {}
-for program in lesson.progress(programs, "training"):
+for program in lesson.progress(programs, "training", stoppable=False):
     network, loader = program(), data.batches(images, labels, batch_size=N, seed=args.seed)
     losses = curves[program.__name__] = network.train_on(batch for _ in range(7) for batch in loader)  # 315 steps
     right = accuracy[program.__name__] = float((network(x_test).data.argmax(axis=1) == y_test).mean())

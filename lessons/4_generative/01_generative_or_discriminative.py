@@ -137,7 +137,7 @@ lesson.promise("mean images, more likely than real", (of_means[:, None] > log_p[
 # %%
 sizes, repeats = (2, 5, 10, 20, 50), 2 if args.quick else 6
 own, shared, softmax = np.zeros((3, len(sizes) + 1, repeats))  # shares right; the last row: trained on all
-for i, size in enumerate(lesson.progress(sizes, "few examples")):
+for i, size in enumerate(lesson.progress(sizes, "few examples", stoppable=False)):
     for j in range(repeats):
         few = np.concatenate([rng.permutation(np.flatnonzero(y_train == c))[:size] for c in range(K)])  # (K size,)
         x, y = x_train[few], y_train[few]
