@@ -142,7 +142,7 @@ def promise(name: str, value: Any, *, low: float | None = None, high: float | No
     """
     value = value.item() if hasattr(value, "item") else value
     limits = [f"at {word} {_shown(b)}" for word, b in (("least", low), ("most", high)) if b is not None]
-    bounds = " and ".join(limits)
+    bounds = _shown(low) if low is not None and low == high else " and ".join(limits)
     shown = f"{value:.4g}" if isinstance(value, float) else f"{value}"
     kept = math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
     if not kept and not _stopped:

@@ -1,4 +1,4 @@
-"""The PyTorch cell of lesson 4.1: the Gaussians' ln P(x) of the test digits, and their answers."""
+"""The lessons' cells "the same in Keras and in PyTorch", generative: PyTorch gives the lessons' own numbers."""
 
 import numpy as np
 import pytest
@@ -13,3 +13,11 @@ def test_generative_or_discriminative(run, torch_cell):
     exec(torch_cell(name), twin)
     np.testing.assert_allclose(twin["log_p"].numpy(), left["log_p"]["real"], rtol=1e-9, atol=1e-9)
     assert (twin["answers"].numpy() == left["joint"].argmax(axis=1)).all()
+
+
+def test_how_good_is_it(run, torch_cell):
+    name = "4_generative/04_how_good_is_it.py"
+    left = run(name)
+    twin = {key: left[key] for key in ("drawn", "test")}
+    exec(torch_cell(name), twin)
+    assert 0 < twin["distance"].item() == pytest.approx(left["frechet_of_drawn"])
