@@ -357,6 +357,11 @@ def test_alone_it_prints_help_and_knows_its_version(capsys):
     assert stop.value.code == 2
 
 
+def test_the_package_runs_as_the_command():
+    run = subprocess.run([sys.executable, "-m", "minigen", "--version"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0 and run.stdout.strip() == f"minigen {mg.__version__}"
+
+
 def test_it_runs_as_a_program_and_a_closed_pipe_is_no_error():
     command = [sys.executable, "-m", "minigen.cli", "lessons"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
