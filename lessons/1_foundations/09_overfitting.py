@@ -33,7 +33,7 @@ N, H = 300, 256  # examples to learn from, hidden units
 print(f"of {N} labels, {is_wrong[:N].sum()} are wrong")
 
 # %% [markdown]
-# **The network and its training**, in full. The two settings, p and strength, are 0 for now.
+# **The network** has one hidden layer. Of the two settings, p and strength, more below: they are 0 for now.
 
 
 # %%
@@ -60,6 +60,12 @@ def judged(network, x, y):  # the mean loss and the accuracy, without dropout
     return mg.cross_entropy(scores, y).item(), float((scores.data.argmax(axis=1) == y).mean())
 
 
+# %% [markdown]
+# **Training**, in full. After each epoch the losses and the accuracies are noted, and the weights with the lowest
+# validation loss are kept.
+
+
+# %%
 def train(seed, p=0.0, strength=0.0, n=N):
     mg.seed(seed)
     network = Network(p)
@@ -172,19 +178,17 @@ for s in (0.1,) if args.quick else (0.001, 0.003, 0.01, 0.03, 0.1):
     print(f"  strength {s:<5}: right in training {curve[-1, 1]:.2f}, in validation {curve[-1, 3]:.2f}")
 lesson.promise("strength 0.1: right in training", curve[-1, 1], high=0.75)
 
+x, y = mg.to_numpy(x_rest[:N]), mg.to_numpy(given[:N])  # (N, 64), (N,), for the last cell
+weights = [parameter.numpy() for parameter in decayed[0][0].parameters()]  # (64, H), (H,), (H, 10), (10,)
+total = decayed[0][1][-1, 0] + penalty(decayed[0][0], strength).item()
+print(f"strength {strength}: training loss, penalty included: {total:.4f}")
+
 # %% [markdown]
 # **The exercises**: `minigen learn run l2_penalty` and `dropout`, the gradients of both.
 #
-# **The same in Keras and in PyTorch**: the training loss, penalty included. (`weight_decay=strength` in PyTorch's and
-# in minigen's SGD adds the gradient of the penalty, also for the biases.)
-
-# %%
-x, y = mg.to_numpy(x_rest[:N]), mg.to_numpy(given[:N])  # (N, 64), (N,)
-weights = [parameter.numpy() for parameter in decayed[0][0].parameters()]  # (64, H), (H,), (H, 10), (10,)
-total = decayed[0][1][-1, 0] + penalty(decayed[0][0], strength).item()
-print(f"training loss, penalty included: {total:.4f}")
-
-# %% [markdown]
+# **The same in Keras and in PyTorch**: the training loss of the network with weight decay, penalty included. (In
+# PyTorch's and in minigen's SGD `weight_decay=strength` adds the penalty's gradient, also for the biases.)
+#
 # ```python
 # import torch
 # first, second = torch.nn.Linear(64, 256), torch.nn.Linear(256, 10)

@@ -121,8 +121,8 @@ assert confusion.trace() == round(of_lenet[-1] / 100 * len(truth))
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), width_ratios=[1, 1.15])
-axes[0].plot(range(1, epochs + 1), of_lenet, label=f"LeNet, {of_lenet[-1]:.1f} %")
-axes[0].plot(range(1, epochs + 1), of_mlp, label=f"dense network, {of_mlp[-1]:.1f} %")
+axes[0].plot(range(1, len(of_lenet) + 1), of_lenet, label=f"LeNet, {of_lenet[-1]:.1f} %")
+axes[0].plot(range(1, len(of_mlp) + 1), of_mlp, label=f"dense network, {of_mlp[-1]:.1f} %")
 axes[0].set(title="Right on the test pictures", xlabel="epoch", ylabel="%", ylim=(of_mlp[-1] - 8, 100))
 axes[0].legend(loc="lower right")
 axes[1].imshow(np.log1p(confusion), cmap="Blues")  # the logarithm shows the few beside the many

@@ -32,9 +32,7 @@ def receptive_field(layers):  # [(kernel, stride), ...] -> the side of the patch
     return side
 
 
-for depth in (1, 2, 3):
-    side = receptive_field([(3, 1)] * depth)
-    print(f"{depth} x 3x3: {9 * depth} C² weights; sees {side} x {side}, for which one kernel has {side * side} C²")
+assert [receptive_field([(3, 1)] * depth) for depth in (1, 2, 3)] == [3, 5, 7]
 
 # %% [markdown]
 # **VGG-16** in one line: how many channels each convolution gives, and M where a 2x2 pooling halves the picture. Does
@@ -73,8 +71,9 @@ lesson.save(figure, "04_vgg_receptive_field.png")
 
 # %% [markdown]
 # **VGG-16 itself**, with its three dense layers for the 1000 classes of ImageNet. Nine tenths of its parameters are in
-# these, most of them in the first: 7 x 7 x 512 inputs to each of 4096 units. One picture goes through (not with
-# --quick). An untrained network's answers mean nothing, but they are neither 0 nor millions: the next cell shows why.
+# these, most of them in the first: 7 x 7 x 512 inputs to each of 4096 units. At 4 bytes each they all take 553 MB. Then
+# one picture goes through (not with --quick). An untrained network's answers mean nothing, but they are neither 0 nor
+# millions: the next cell shows why.
 
 # %%
 init = nn.init.zeros if args.quick else nn.init.he_normal  # zeros that nobody touches cost no memory
@@ -87,9 +86,11 @@ for entry in plan:
         channels = entry
 layers += [nn.Flatten(), nn.Dense(7 * 7 * 512, 4096, init=init), nn.ReLU()]
 layers += [nn.Dense(4096, 4096, init=init), nn.ReLU(), nn.Dense(4096, 1000, init=init)]
-print(vgg16 := nn.Sequential(*layers))
+vgg16 = nn.Sequential(*layers)
+print(vgg16)
 count = lesson.promise("VGG-16's parameters", vgg16.parameter_count(), low=138_357_544, high=138_357_544)
-print(f"as float32, 4 bytes each: {4 * count / 1e6:.0f} MB")
+
+# %%
 if not args.quick:
     letter = mg.asarray(data.glyphs(1, size=224, seed=args.seed).images)  # (1, 224, 224, 1)
     with mg.no_grad():
@@ -170,7 +171,7 @@ for name, (kernels, normalise) in nets.items():
             losses.append(loss.item())
     net.eval()
     nets[name], errors[name] = net, test_error(net)
-    histories[name] = mg.to_numpy(xp.asarray(losses)).reshape(epochs, -1).mean(axis=1)  # (epochs,)
+    histories[name] = mg.to_numpy(xp.asarray(losses)).reshape(-1, len(loader)).mean(axis=1)  # (epochs,)
     print(f"{name}: {net.parameter_count():,} parameters, test error {errors[name]:.1f} %")
 
 # %%
@@ -184,7 +185,7 @@ for name, values in strength.items():
     axes[0].semilogy(range(1, 14), values, label=name)
 axes[0].set(title="The signal on its way through 13 layers", xlabel="layer", ylabel="root mean square")
 for name, history in histories.items():
-    axes[1].semilogy(range(1, epochs + 1), history, label=f"{name}: test error {errors[name]:.1f} %")
+    axes[1].semilogy(range(1, len(history) + 1), history, label=f"{name}: test error {errors[name]:.1f} %")
 axes[1].set(title="Learning letters", xlabel="epoch", ylabel="training loss")
 axes[0].legend()
 axes[1].legend()

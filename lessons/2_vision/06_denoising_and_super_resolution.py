@@ -10,7 +10,7 @@ You should see: digits in noise of sigma 0.3 restored to about 18 dB, at least 1
 # %% [markdown]
 # A photograph taken in the dark, a picture enlarged: what is lost is lost, but who knows what pictures look like can
 # guess it. Training data cost nothing: spoil good pictures, and let a network bring them back. First, **noise**: to
-# every pixel a normal number of sigma 0.3 is added. The measure is the *peak signal-to-noise ratio*, in decibels:
+# every pixel a normal number of sigma 0.3 is added. The measure is the *peak signal-to-noise ratio*, in decibels (dB):
 # PSNR = 10 log10(peak² / mean squared error). Our peak is 1. 10 dB more are a tenth of the error, 3 dB half of it.
 
 # %%
@@ -32,11 +32,11 @@ def psnr(found, truth):  # two arrays of one shape -> dB; what lies outside [0, 
     return -10 * math.log10(float(((found.clip(0, 1) - truth) ** 2).mean()))
 
 
-def show(rows, truth, columns, name):  # rows: a name and pictures (N, H, W, 1) for each
+# %%
+def show(rows, columns, name):  # rows: a label and pictures (N, H, W, 1) for each
     figure, axes = plt.subplots(len(rows), columns, figsize=(10, 10.5 * len(rows) / columns))
     for line, (label, pictures) in zip(axes, rows.items(), strict=True):
-        dB = f"\n{psnr(pictures, truth):.1f} dB" if pictures is not truth and pictures.shape == truth.shape else ""
-        line[0].set_ylabel(label + dB, rotation=0, ha="right", va="center")
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
         for ax, picture in zip(line, mg.to_numpy(pictures[:columns, :, :, 0]), strict=True):
             ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
@@ -46,7 +46,8 @@ def show(rows, truth, columns, name):  # rows: a name and pictures (N, H, W, 1) 
 
 # %% [markdown]
 # **The Wiener filter** (Wiener 1949) is the best that is linear: among all estimates A y + b of the clean x from the
-# noisy y, it has the least mean squared error. With the mean m and the covariance C of clean pictures:
+# noisy y, it has the least mean squared error. Least squares says A = cov(x, y) cov(y)⁻¹. The noise has nothing to do
+# with x, so cov(x, y) is C, the covariance of clean pictures, and cov(y) is C + sigma² I. With their mean m:
 #
 #     x̂ = m + C (C + sigma² I)⁻¹ (y - m)
 #
@@ -61,14 +62,14 @@ by_wiener = (m + (noisy.reshape(-1, 64) - m) @ A.T).reshape(x_test.shape)  # (N,
 wiener = lesson.promise("Wiener filter, dB", psnr(by_wiener, x_test), low=16.3, high=17.1)
 
 # %% [markdown]
-# **A convolutional autoencoder.** The encoder halves the picture twice, by convolutions of stride 2: from 8x8 to 2x2,
-# where each of 128 numbers has seen the whole digit. The decoder doubles it twice: each pixel becomes a block, then
-# convolutions smooth (Odena et al. 2016). There is no narrow code here: what keeps the network from mere copying is
-# the noise in its input. A bias before a batch norm would be subtracted again; so: none.
+# **A convolutional autoencoder.** The encoder halves the picture twice, by convolutions of stride 2: from 8x8 to 2x2
+# places with 128 numbers each, which see 9x9 pixels (as lesson 2.4 counts). The decoder doubles it twice: each pixel
+# becomes a block, then convolutions smooth (Odena et al. 2016). 512 numbers for 64 pixels are no narrow code: what
+# keeps the network from mere copying is the noise in its input.
 
 
 # %%
-def convolution(inputs, outputs, stride=1):
+def convolution(inputs, outputs, stride=1):  # without a bias: batch norm would subtract it again
     conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False, init=nn.init.he_normal)
     return [conv, nn.BatchNorm(outputs), nn.ReLU()]
 
@@ -79,6 +80,13 @@ def autoencoder():
     return nn.Sequential(*encoder, *decoder, nn.Conv2d(32, 1, 3, padding=1))  # takes and makes (N, 8, 8, 1)
 
 
+# %% [markdown]
+# **Training.** The noise is drawn anew in every epoch, so that it can never be learned by heart. The loss is the mean
+# squared error: the smaller it is, the higher the PSNR. What makes it smallest is the mean of all digits that fit what
+# the network sees, each as likely as it is. Where two digits fit, that is a blur of both.
+
+
+# %%
 def output(net, x):  # in use, not in training: batch norm's running averages, no gradients, 100 pictures at a time
     net.eval()
     with mg.no_grad():
@@ -99,18 +107,14 @@ def train(net, pictures, spoil, epochs, text):  # spoil: what should come out (n
             schedule.step()
 
 
-# %% [markdown]
-# **Training.** The noise is drawn anew in every epoch, so that it can never be learned by heart. The loss is the mean
-# squared error, which is the PSNR but for the logarithm: the network learns the mean of all digits that fit what it
-# sees. Where two digits fit, that mean is a blur of both; no other answer has a smaller expected error.
-
 # %%
-net, epochs = autoencoder(), 12 if args.quick else 60
-train(net, x_train, lambda clean: clean + sigma * mg.random.normal(clean.shape), epochs, "denoising")
+net = autoencoder()
+train(net, x_train, lambda clean: clean + sigma * mg.random.normal(clean.shape), 12 if args.quick else 60, "denoising")
 denoised = output(net, noisy)
 found = lesson.promise("denoising autoencoder, dB", psnr(denoised, x_test), low=15 if args.quick else 17.4)
 lesson.promise("more than the Wiener filter, dB", found - wiener, low=-1 if args.quick else 1)
-show({"noisy": noisy, "Wiener": by_wiener, "network": denoised, "truth": x_test}, x_test, 10, "06_denoising.png")
+labels = f"noisy\n{psnr(noisy, x_test):.1f} dB", f"Wiener\n{wiener:.1f} dB", f"network\n{found:.1f} dB", "truth"
+show(dict(zip(labels, (noisy, by_wiener, denoised, x_test), strict=True)), 10, "06_denoising.png")
 
 # %% [markdown]
 # **Super-resolution**: from 14x14 pixels to 28x28. The low resolution is the mean of each block of 2x2, as a coarser
@@ -123,8 +127,10 @@ sharp_test = mg.asarray(data.glyphs(560, seed=2 * args.seed + 1).images)  # othe
 
 
 def twice_as_high(x):  # (N, H, W, 1) -> (N, 2H, W, 1), by linear interpolation
-    above, below = xp.concatenate([x[:, :1], x[:, :-1]], axis=1), xp.concatenate([x[:, 1:], x[:, -1:]], axis=1)
-    return (0.75 * x[:, :, None] + 0.25 * xp.stack([above, below], axis=2)).reshape(len(x), -1, *x.shape[2:])
+    above = xp.concatenate([x[:, :1], x[:, :-1]], axis=1)  # (N, H, W, 1), each row's upper neighbour; the first: itself
+    below = xp.concatenate([x[:, 1:], x[:, -1:]], axis=1)
+    pairs = 0.75 * x[:, :, None] + 0.25 * xp.stack([above, below], axis=2)  # (N, H, 2, W, 1)
+    return pairs.reshape(len(x), -1, *x.shape[2:])
 
 
 def bilinear(x):  # (N, H, W, 1) -> (N, 2H, 2W, 1)
@@ -139,7 +145,6 @@ assert twice_as_high(xp.arange(4.0).reshape(1, 4, 1, 1)).ravel().tolist() == [0,
 # the four pixels that it becomes (*sub-pixel convolution*, Shi et al. 2016). A reshape puts them in place. And it need
 # not learn what is known: bilinear interpolation is added to its output, so it learns the difference, which is 0
 # nearly everywhere but at edges (Kim et al. 2016). Each output sees 9x9 low pixels: parts of letters, no whole ones.
-# A warning: what is plausible is not thereby true. On an X-ray, an invented stroke looks as sharp as a real one.
 
 
 # %%
@@ -154,16 +159,19 @@ class Enlarger(nn.Module):
         return bilinear(x) + four.transpose(0, 1, 3, 2, 4).reshape(N, 2 * H, 2 * W, 1)  # by way of (N, H, 2, W, 2)
 
 
-enlarger, epochs = Enlarger(), 3 if args.quick else 12
-train(enlarger, sharp_train, lambda sharp: mg.avg_pool2d(sharp, kernel=2), epochs, "super-resolution")
+# %%
+enlarger = Enlarger()
+train(enlarger, sharp_train, lambda sharp: mg.avg_pool2d(sharp, kernel=2), 3 if args.quick else 12, "super-resolution")
 enlarged, interpolated = output(enlarger, low), bilinear(low)  # (N, 28, 28, 1) both
 plain = lesson.promise("bilinear interpolation, dB", psnr(interpolated, sharp_test))
 sharper = lesson.promise("super-resolution, dB", psnr(enlarged, sharp_test), low=17 if args.quick else 22)
 lesson.promise("more than bilinear, dB", sharper - plain, low=0.3 if args.quick else 5)
-rows = {"14x14": low, "bilinear": interpolated, "network": enlarged, "truth": sharp_test}
-show(rows, sharp_test, 8, "06_super_resolution.png")
+labels = "14x14", f"bilinear\n{plain:.1f} dB", f"network\n{sharper:.1f} dB", "truth"
+show(dict(zip(labels, (low, interpolated, enlarged, sharp_test), strict=True)), 8, "06_super_resolution.png")
 
 # %% [markdown]
+# A warning: what is plausible is not thereby true. On an X-ray, an invented stroke looks as sharp as a real one.
+#
 # **Break it.** Give the denoiser the noisy picture as its target, too: a plain autoencoder, with room enough to copy.
 # The loss falls as it should, nothing raises, and what comes out is the noise. (With *other* noise in the target it
 # would learn to denoise without ever seeing a clean picture: Noise2Noise, Lehtinen et al. 2018. Try it.)
@@ -171,8 +179,9 @@ show(rows, sharp_test, 8, "06_super_resolution.png")
 # **Exercises**: `minigen learn run mean_squared_error`, the loss of both networks, and `conv2d_input`.
 
 # %%
-copier, epochs = autoencoder(), 12 if args.quick else 30
-train(copier, x_train + sigma * mg.random.normal(x_train.shape), lambda noisy: noisy, epochs, "copying")
+copier = autoencoder()
+spoilt = x_train + sigma * mg.random.normal(x_train.shape)  # (N, 8, 8, 1)
+train(copier, spoilt, lambda target: target, 12 if args.quick else 30, "copying")
 lesson.promise("noise in the target, too: worse by, dB", found - psnr(output(copier, noisy), x_test), low=2)
 weights = [mg.to_numpy(w) for w in net.state_dict().values()]  # for the last cell
 

@@ -90,9 +90,9 @@ class UNet(nn.Module):
 
 
 # %% [markdown]
-# **Training.** The loss is the cross-entropy, a mean over pixels. Every step draws new scenes, so nothing can be
-# learned by heart. `parallel.Team` lets each core work on a part of the batch: `team.backward(x, y)` in the place of
-# `loss.backward()` gives the same gradients, in less time. Both networks get equally many steps.
+# **Training.** The loss is the cross-entropy, a mean over pixels. Every step draws new scenes: nothing is learned by
+# heart. `parallel.Team` lets each core work on a part of the batch: `team.backward(x, y)` gives the gradients of
+# `loss.backward()`, in less time. Both networks get equally many steps; the second has a tenth fewer weights.
 
 # %%
 nets = {"with skips": UNet(True), "without": UNet(False)}
@@ -156,8 +156,8 @@ figure.legend(handles=handles, loc="outside lower center", ncols=3)
 lesson.save(figure, "07_unet.png")
 
 # %% [markdown]
-# **Break it.** Put zeros in the place of one skip connection of the trained network. Which one does it rely on most? Could
-# it do without one of them?
+# **Break it.** Put zeros in the place of one skip connection of the trained network. Which could it do without?
+#
 # **Exercises**: `minigen learn run conv2d_input`: the gradient that you write there is the transposed convolution of
 # the way up. And `max_pooling_backward`, the way back through the poolings.
 

@@ -17,7 +17,7 @@ You should see: with words of Python's manual, RNN below 2.05 nats per letter, G
 # | | state | a step |
 # |---|---|---|
 # | RNN (Elman, 1990) | h | h = tanh(x w_x + h w_h + b) |
-# | GRU (Cho et al., 2014) | h | h = (1 - z) n + z h: the gate z keeps a share; another, r, says what n sees of h |
+# | GRU (Cho et al., 2014) | h | h = (1 - z) n + z h: n, the candidate, sees the share r of h; r and z are gates |
 # | LSTM (Hochreiter and Schmidhuber, 1997) | h, c | c = f c + i g, h = o tanh(c) |
 
 # %%
@@ -39,6 +39,8 @@ try:
         words = [line.strip() for line in data.text(args.text or args.data).splitlines() if line.strip()]
 except (OSError, ValueError) as error:
     raise SystemExit(f"{error}") from None
+if args.repeats not in (0, 1):
+    raise SystemExit(f"--repeats is {args.repeats}; it wants 1, the list as it is, or 0, each entry once")
 words = words if args.repeats else sorted(set(words))
 if len(words) < 100:
     raise SystemExit(f"{args.text} has {len(words)} entries, one a line; it wants at least 100 to learn from")
@@ -52,20 +54,27 @@ if len(words) < 100:
 order = np.random.default_rng(args.seed).permutation(len(words))
 words = [words[i] for i in order.tolist()][: 2000 if args.quick else None]
 tenth = len(words) // 10
-characters = "\n" + "".join(sorted(set("".join(words))))  # the line end, id 0: start, end and padding
+train, validation, test = slice(0, -2 * tenth), slice(-2 * tenth, -tenth), slice(-tenth, None)
+learned = set(words[train])
+seen_before = np.mean([word in learned for word in words[test]])
+print(f"{len(words):,} entries, as {words[0]!r}; {seen_before:.0%} of the test are in training, too")
+
+# %% [markdown]
+# **A table**, as in lesson 3.4: a row for each word, with the line end, id 0, for the start, the end and the padding.
+# The mask says which targets count. The first number to beat: guess each letter by how often it comes, no more.
+
+# %%
+characters = "\n" + "".join(sorted(set("".join(words))))
 V, longest = len(characters), max(map(len, words))
 position = {c: i for i, c in enumerate(characters)}
 table = np.zeros((len(words), longest + 2), dtype="int64")  # (n, T + 1)
 for row, word in zip(table, words, strict=True):
     row[1 : len(word) + 1] = [position[c] for c in word]
-lengths = np.array([len(word) + 1 for word in words])  # (n,): the characters to guess, and the end
-ids, mask = xp.asarray(table), xp.asarray(np.arange(longest + 1) < lengths[:, None], dtype="float32")  # (n, T) each
-train, validation, test = slice(0, -2 * tenth), slice(-2 * tenth, -tenth), slice(-tenth, None)
-seen_before = np.isin(words[test], words[train]).mean()
-print(f"{len(words):,} entries, as {words[0]!r}; {V - 1} letters. {seen_before:.0%} of the test are in training, too")
+counts = np.arange(longest + 1) <= np.array([[len(word)] for word in words])  # (n, T): the letters, and the end
+ids, mask = xp.asarray(table), xp.asarray(counts, dtype="float32")  # (n, T + 1), (n, T)
 
-frequency = np.bincount(table[train, 1:][mg.to_numpy(mask)[train] > 0], minlength=V) + 0.1  # (V,)
-by_frequency = -np.log(frequency / frequency.sum())[table[test, 1:][mg.to_numpy(mask)[test] > 0]].mean()
+frequency = np.bincount(table[train, 1:][counts[train]], minlength=V) + 0.1  # (V,)
+by_frequency = -np.log(frequency / frequency.sum())[table[test, 1:][counts[test]]].mean()
 lesson.promise("test nats, by letter frequencies", by_frequency)
 
 # %% [markdown]
@@ -102,7 +111,7 @@ def mean_nats(model, part, shift=1):
 # **Training**, the same for all: 64 at a time, Adam down half a cosine, gradients clipped.
 
 # %%
-epochs = 2 if args.quick else max(8, min(20, 100_000 // len(words)))
+epochs = 2 if args.quick else max(8, min(20, 100_000 // len(words)))  # the more, the shorter the list
 
 
 def fit(network, shift=1):  # -> the model, and its nats on the validation part after each epoch
@@ -126,14 +135,15 @@ def fit(network, shift=1):  # -> the model, and its nats on the validation part 
     return model, curve
 
 
-def write(model, n):  # -> n words
+# %%
+def write(model, n):  # -> n words, as in lesson 3.4
     last, state, columns = xp.zeros((n, 1), dtype="int64"), None, []
     with mg.no_grad():
         for _ in range(longest + 5):
             scores, state = model(last, state)  # (n, 1, V)
-            heights = mg.softmax(scores.data[:, 0]).cumsum(axis=1)  # (n, V), the last about 1
-            dart = mg.random.uniform((n, 1)) * heights[:, -1:]  # (n, 1)
-            last = (heights > dart).argmax(axis=1)[:, None]  # (n, 1): the first one above the dart
+            ends = mg.softmax(scores.data[:, 0]).cumsum(axis=1)  # (n, V), the last about 1
+            dart = mg.random.uniform((n, 1)) * ends[:, -1:]  # (n, 1)
+            last = (ends > dart).argmax(axis=1)[:, None]  # (n, 1): the first that ends beyond the dart
             columns.append(last)
     rows = mg.to_numpy(xp.concatenate(columns, axis=1))  # (n, longest + 5)
     return ["".join(characters[i] for i in row).partition("\n")[0] for row in rows]
@@ -150,18 +160,19 @@ for network, high in zip((nn.RNN, nn.GRU, nn.LSTM), bounds, strict=True):
     tests[kind] = mean_nats(models[kind], test)
     size = sum(p.size for p in models[kind].parameters())
     invented = write(models[kind], 1000)
-    new = sum(word not in words[train] for word in invented) / 1000
+    new = sum(word not in learned for word in invented) / 1000
     print(f"{kind}: {size:,} parameters, {new:.0%} new: {', '.join(invented[:10])}")
     lesson.promise(f"test nats per character, {kind}", tests[kind], high=by_frequency if args.quick else high)
 
 # %% [markdown]
-# On words this short the gates change little: nothing has to be remembered for long. Compare lesson 3.2, where an RNN
-# fails. And mind the size of the test: another draw of a few hundred words would change the numbers by some hundredths.
+# The gates gain a tenth of a nat or so (in part, perhaps, by their larger number of weights). Nothing has to be
+# remembered for long here; in lesson 3.2, where it had to be, the RNN failed. And mind the size of the test: another
+# draw of a few hundred words would change the numbers by some hundredths.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8))
 for kind, curve in curves.items():
-    axes[0].plot(range(1, epochs + 1), curve, "o-", label=kind)
+    axes[0].plot(range(1, len(curve) + 1), curve, "o-", label=kind)
 axes[0].set(title="Validation", xlabel="epoch", ylabel="nats per character")
 axes[0].legend()
 bars = axes[1].bar(["letter\nfrequencies", *tests], [by_frequency, *tests.values()], color=["gray", "C0", "C1", "C2"])
@@ -179,17 +190,15 @@ copier, copier_curve = fit(nn.RNN, shift=2)
 empty = sum(word == "" for word in write(copier, 1000)) / 1000
 lesson.promise("nats without the shift, validation", copier_curve[-1], high=1.0 if args.quick else 0.05)
 lesson.promise("share of empty words that it writes", empty, low=0.2 if args.quick else 0.8)
+weights, held_ids = models["GRU"].state_dict(), ids[test][:, :-1]  # (n, T), for the last cell
+expected = models["GRU"](held_ids)[0].data  # (n, T, V)
 
 # %% [markdown]
 # **Exercises**: `minigen learn run rnn_through_time` and `lstm_step`, the two networks a step at a time.
 #
-# **The same in Keras and in PyTorch**: the GRU's scores on `held_ids`, with its `weights`, as NumPy arrays.
-
-# %%
-weights, held_ids = models["GRU"].state_dict(), ids[test][:, :-1]  # (n, T)
-expected = models["GRU"](held_ids)[0].data  # (n, T, V)
-
-# %% [markdown]
+# **The same in Keras and in PyTorch**: in PyTorch the GRU's scores on `held_ids`, with its `weights`, as NumPy arrays;
+# in Keras the model.
+#
 # ```python
 # import torch
 # embedding = torch.nn.Embedding.from_pretrained(torch.tensor(weights["embedding.w"]))
