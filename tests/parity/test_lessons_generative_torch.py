@@ -21,3 +21,12 @@ def test_how_good_is_it(run, torch_cell):
     twin = {key: left[key] for key in ("drawn", "test")}
     exec(torch_cell(name), twin)
     assert 0 < twin["distance"].item() == pytest.approx(left["frechet_of_drawn"])
+
+
+def test_which_one_when(run, torch_cell):
+    name = "4_generative/18_which_one_when.py"
+    left = run(name)
+    twin = {key: left[key] for key in ("logits", "pixels")}
+    exec(torch_cell(name), twin)
+    np.testing.assert_allclose(twin["log_p"].numpy(), left["log_p"], rtol=1e-4)
+    assert left["log_p"].max() < -1  # there is something to compare
