@@ -49,4 +49,145 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         ["--data", "mnist"],
         [("test loss after 7 epochs", 107.3, True), ("test loss, nats per image", 106.0, True)],
     ),
+    "gan_ring": (
+        "4_generative/06_gan_losses.py",
+        [],
+        [
+            ("modes caught, R1", 8, False),
+            ("good, R1, %", 95.0, False),
+            ("KL, R1", 0.02, True),
+            *(
+                (f"{what}, {name}{unit}", None, smaller)
+                for name in ("non-saturating", "LSGAN", "WGAN", "WGAN-GP")
+                for what, unit, smaller in (("modes caught", "", False), ("good", ", %", False), ("KL", "", True))
+            ),
+        ],
+    ),
+    "gan_grid": (
+        "4_generative/06_gan_losses.py",
+        ["--data", "grid", "--steps", "8000", "--only", "R1"],
+        [("modes caught, R1", 25, False), ("good, R1, %", 92.0, False), ("KL, R1", 0.02, True)],
+    ),
+    "dcgan_digits": (
+        "4_generative/07_dcgan.py",
+        [],
+        [("floors", None, True), ("label entropy", 2.25, False)],
+    ),
+    "dcgan_mnist": (
+        "4_generative/07_dcgan.py",
+        ["--data", "mnist"],
+        [("floors", None, True), ("label entropy", 2.25, False)],
+    ),
+    "cgan_digits": (
+        "4_generative/08_conditional_gan.py",
+        [],
+        [("asked-for class, %", 95.0, False), ("label entropy", 2.25, False), ("floors", None, True)],
+    ),
+    "cgan_mnist": (
+        "4_generative/08_conditional_gan.py",
+        ["--data", "mnist"],
+        [("asked-for class, %", 95.0, False), ("label entropy", 2.25, False), ("floors", None, True)],
+    ),
+    "families": (
+        "4_generative/18_which_one_when.py",
+        [],
+        [
+            *(
+                (f"{name}: Frechet distance, floors", None, True)
+                for name in ("Gaussian", "VAE", "GAN", "diffusion", "LSTM")
+            ),
+            ("LSTM: bits a pixel", None, True),
+        ],
+    ),
+    "layout": (
+        "4_generative/12_layout_to_image.py",
+        [],
+        [
+            ("pixel accuracy, SPADE", None, False),
+            ("mIoU, SPADE", None, False),
+            ("correlation with the light, SPADE", None, False),
+            ("pixel accuracy, one kind everywhere, SPADE", None, False),
+            ("pixel accuracy, one kind everywhere, without", None, True),
+        ],
+    ),
+    "pose": (
+        "4_generative/13_pose_to_image.py",
+        [],
+        [
+            ("L1, coarse", None, True),
+            ("L1, refined", None, True),
+            ("sharpness, coarse", None, False),
+            ("sharpness, refined", None, False),
+            ("Frechet, floors, coarse", None, True),
+            ("Frechet, floors, refined", None, True),
+        ],
+    ),
+    "beta_vae": (
+        "4_generative/03_conv_vae_and_latents.py",
+        ["--data", "mnist"],
+        [("KL falls with every beta", 1, False), ("distortion rises with every beta", 1, False)],
+    ),
+    "nll": (
+        "4_generative/03_conv_vae_and_latents.py",
+        ["--data", "mnist", "--nll", "500"],
+        [("importance-weighted NLL, nats", 92.0, True), ("tossed MNIST, the bound, nats", None, True)],
+    ),
+    "progressive": (
+        "4_generative/09_progressive_gan.py",
+        [],
+        [
+            ("distance, grown over at once", 1.0, True),
+            ("multiplications, grown over at once", 1.0, True),
+            ("distance at 56x56, grown, floors", None, True),
+            ("distance at 56x56, at once, floors", None, True),
+        ],
+    ),
+    "cyclegan": (
+        "4_generative/10_cyclegan.py",
+        [],
+        [
+            *((f"cycle L1, {kind}", 0.05, True) for kind in ("grey", "outlines")),
+            *((f"L1 to the true partner, {kind}", 0.08, True) for kind in ("grey", "outlines")),
+            *((f"class kept, to {kind}", 0.95, False) for kind in ("grey", "outlines")),
+        ],
+    ),
+    "style": (
+        "4_generative/11_style_gan.py",
+        [],
+        [
+            ("b's letter, coarse over fine", 0.0, False),
+            ("bold, fine over coarse", 0.0, False),
+            ("ink, fine over coarse", 0.0, False),
+            ("distance, floors", None, True),
+        ],
+    ),
+    **{
+        f"diffusion_{name}": (
+            "4_generative/14_diffusion_2d.py",
+            ["--data", name],
+            [("drawn and real, times the floor", 1.5, True)],
+        )
+        for name in ("moons", "rings", "spiral")
+    },
+    "ddpm": (
+        "4_generative/15_ddpm.py",
+        [],
+        [
+            ("200 steps of DDPM: Frechet distance, times the floor", 2.0, True),
+            ("200 steps of DDPM: coverage", 0.95, False),
+            ("200 steps of DDPM: to the nearest, times real", 0.95, False),
+            ("DDIM in 20 steps, times the distance of all steps", 1.25, True),
+        ],
+    ),
+    "guidance": (
+        "4_generative/16_guidance.py",
+        [],
+        [
+            ("DDPM: asked-for digit seen", 0.97, False),
+            ("DDPM: Frechet distance, times the floor", 2.0, True),
+            ("DDPM: coverage", 0.95, False),
+            ("DDPM: to the nearest, times real", 0.95, False),
+            ("recall lost from guidance 1 to 5", None, False),
+        ],
+    ),
 }
