@@ -55,6 +55,16 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         ["--data", "mnist"],
         [("test loss after 7 epochs", 107.3, True), ("test loss, nats per image", 106.0, True)],
     ),
+    "beta_vae": (
+        "4_generative/03_conv_vae_and_latents.py",
+        ["--data", "mnist"],
+        [("KL falls with every beta", 1, False), ("distortion rises with every beta", 1, False)],
+    ),
+    "nll": (
+        "4_generative/03_conv_vae_and_latents.py",
+        ["--data", "mnist", "--nll", "500"],
+        [("importance-weighted NLL, nats", 92.0, True), ("tossed MNIST, the bound, nats", None, True)],
+    ),
     "gan_ring": (
         "4_generative/06_gan_losses.py",
         [],
@@ -90,50 +100,6 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         ["--data", "mnist"],
         [("asked-for class, %", 95.0, False), ("label entropy", 2.25, False), ("floors", None, True)],
     ),
-    "families": (
-        "4_generative/18_which_one_when.py",
-        [],
-        [
-            *(
-                (f"{name}: Frechet distance, floors", None, True)
-                for name in ("Gaussian", "VAE", "GAN", "diffusion", "LSTM")
-            ),
-            ("LSTM: bits a pixel", None, True),
-        ],
-    ),
-    "layout": (
-        "4_generative/12_layout_to_image.py",
-        [],
-        [
-            ("pixel accuracy, SPADE", None, False),
-            ("mIoU, SPADE", None, False),
-            ("correlation with the light, SPADE", None, False),
-            ("pixel accuracy, one kind everywhere, SPADE", None, False),
-            ("pixel accuracy, one kind everywhere, without", None, True),
-        ],
-    ),
-    "pose": (
-        "4_generative/13_pose_to_image.py",
-        [],
-        [
-            ("L1, coarse", None, True),
-            ("L1, refined", None, True),
-            ("sharpness, coarse", None, False),
-            ("sharpness, refined", None, False),
-            ("Frechet, floors, coarse", None, True),
-            ("Frechet, floors, refined", None, True),
-        ],
-    ),
-    "beta_vae": (
-        "4_generative/03_conv_vae_and_latents.py",
-        ["--data", "mnist"],
-        [("KL falls with every beta", 1, False), ("distortion rises with every beta", 1, False)],
-    ),
-    "nll": (
-        "4_generative/03_conv_vae_and_latents.py",
-        ["--data", "mnist", "--nll", "500"],
-        [("importance-weighted NLL, nats", 92.0, True), ("tossed MNIST, the bound, nats", None, True)],
-    ),
     "progressive": (
         "4_generative/09_progressive_gan.py",
         [],
@@ -163,6 +129,29 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
             ("distance, floors", None, True),
         ],
     ),
+    "layout": (
+        "4_generative/12_layout_to_image.py",
+        [],
+        [
+            ("pixel accuracy, SPADE", None, False),
+            ("mIoU, SPADE", None, False),
+            ("correlation with the light, SPADE", None, False),
+            ("pixel accuracy, one kind everywhere, SPADE", None, False),
+            ("pixel accuracy, one kind everywhere, without", None, True),
+        ],
+    ),
+    "pose": (
+        "4_generative/13_pose_to_image.py",
+        [],
+        [
+            ("L1, coarse", None, True),
+            ("L1, refined", None, True),
+            ("sharpness, coarse", None, False),
+            ("sharpness, refined", None, False),
+            ("Frechet, floors, coarse", None, True),
+            ("Frechet, floors, refined", None, True),
+        ],
+    ),
     **{
         f"diffusion_{name}": (
             "4_generative/14_diffusion_2d.py",
@@ -190,6 +179,26 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
             ("DDPM: coverage", 0.95, False),
             ("DDPM: to the nearest, times real", 0.95, False),
             ("recall lost from guidance 1 to 5", None, False),
+        ],
+    ),
+    "text_to_image": (
+        "4_generative/17_text_to_image.py",
+        [],
+        [
+            ("asked: all of it", 0.9, False),
+            ("asked: letter", 0.9, False),
+            ("held out: all of it", None, False),
+        ],
+    ),
+    "families": (
+        "4_generative/18_which_one_when.py",
+        [],
+        [
+            *(
+                (f"{name}: Frechet distance, floors", None, True)
+                for name in ("Gaussian", "VAE", "GAN", "diffusion", "LSTM")
+            ),
+            ("LSTM: bits a pixel", None, True),
         ],
     ),
 }

@@ -2,7 +2,7 @@
 
 Goal: a diffusion model that draws what a caption asks for, and an LSTM that learns to read from pictures alone.
 Needs: guidance (lesson 4.16), embeddings and the LSTM (3.2, 3.3).
-Time: about 7 min on one core, 4 on two (--quick: 5 s).
+Time: about 6 min on one core, less on two (--quick: 5 s).
 You should see: the letter, its style and its size, all of them as the caption asks, in at least 90 of 100 pictures.
 """
 
