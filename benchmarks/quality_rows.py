@@ -187,7 +187,6 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         [
             ("asked: all of it", 0.9, False),
             ("asked: letter", 0.9, False),
-            ("held out: all of it", None, False),
         ],
     ),
     "families": (

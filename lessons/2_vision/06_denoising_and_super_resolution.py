@@ -2,7 +2,7 @@
 
 Goal: remove noise from digits, and double the resolution of letters, with networks that learn what pictures are like.
 Needs: convolution (lesson 2.2), batch norm (2.4), the denoising autoencoder of lesson 2.5; covariance matrices.
-Time: about 70 s (--quick: 5 s)
+Time: about 70 s (--quick: 12 s)
 You should see: digits in noise of sigma 0.3 restored to about 18 dB, at least 1 dB better than by the Wiener filter;
     letters enlarged from 14x14 to 28x28 5 dB better than by bilinear interpolation, a third of its error.
 """
