@@ -47,7 +47,7 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
     ),
     "names_once": (
         "3_sequences/05_names.py",
-        ["--data", "names", "--repeats", "0"],
+        ["--data", "names", "--once", "1"],
         [(f"test nats per character, {kind}", None, True) for kind in ("RNN", "GRU", "LSTM")],
     ),
     "vae": (

@@ -40,7 +40,8 @@ def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) ->
     """The options of this run, after mg.use(backend) and mg.seed(seed). In a notebook, the defaults.
 
     doc: the lesson's header. data: the data sets it runs on, the first by default; "PATH" among them lets any
-    path through. options: the lesson's own, as epochs=20 for `--epochs`, of the default's type.
+    path through. options: the lesson's own, as epochs=20 for `--epochs`, of the default's type. A whole number is at
+    least 1; with a default of 0, which a lesson takes for "my own number" or "none", at least 0.
     Returns quick, seed, data (if given), backend, json and the options. Exits with a sentence for wrong ones.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,7 +54,8 @@ def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) ->
     add("--backend", choices=backend.BACKENDS, default=backend.current(), help="cupy: the GPU")
     add("--json", metavar="FILE", help="write the measured numbers there; -: print them last")
     for name, value in options.items():
-        add("--" + name.replace("_", "-"), type=type(value), default=value, help=f"default {value}")
+        kind = _at_least(min(value, 1)) if isinstance(value, int) else type(value)
+        add("--" + name.replace("_", "-"), type=kind, default=value, help=f"default {value}")
     args = parser.parse_args([] if _in_notebook() else None)
     args.lesson = (doc or "").strip().partition("\n")[0]
     if args.json not in (None, "-") and not Path(args.json).absolute().parent.is_dir():
@@ -105,10 +107,11 @@ def progress(iterable: Iterable[Any], text: str, *, stoppable: bool = True) -> I
     else:
         hidden = False if _in_notebook() else None  # None: hidden where stderr is no terminal
         iterable = tqdm(iterable, text, leave=False, disable=hidden)
-    # somebody else's handler stays: a loop around this one, a shell that ignores Ctrl-C, a debugger
-    ours = threading.current_thread() is threading.main_thread()
-    ours = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return _until_ctrl_c(iterable, text) if stoppable and ours else iterable
+    if not stoppable or threading.current_thread() is not threading.main_thread():
+        return iterable
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return iterable  # Ctrl-C is somebody else's: of a loop around this one, a shell that ignores it, a debugger
+    return _until_ctrl_c(iterable, text)
 
 
 def _until_ctrl_c(steps: Iterable[Any], text: str) -> Iterator[Any]:
@@ -175,6 +178,17 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """Reads a whole number from the command line, and refuses a smaller one."""
+
+    def number(word: str) -> int:
+        if int(word) < least:
+            raise argparse.ArgumentTypeError(f"got {word}, wants at least {least}")
+        return int(word)
+
+    return number
 
 
 def _in_notebook() -> bool:

@@ -419,6 +419,19 @@ def test_wrong_options_are_refused_before_anything_runs(words, given, capsys):
     assert stop.value.code == 2 and given[0] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("default", "given", "right"), [(20, "0", False), (20, "1", True), (0, "0", True), (0, "-1", False)]
+)
+def test_a_whole_number_of_a_lesson_is_at_least_1_or_0_if_that_is_its_default(words, default, given, right, capsys):
+    words("--steps", given)
+    if right:
+        assert lesson.arguments("", steps=default).steps == int(given)
+        return
+    with pytest.raises(SystemExit):
+        lesson.arguments("", steps=default)
+    assert f"--steps: got {given}, wants at least {min(default, 1)}" in capsys.readouterr().err
+
+
 def test_a_missing_gpu_is_a_sentence(words, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cupy", None)
     words("--backend", "cupy")

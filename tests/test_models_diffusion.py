@@ -9,7 +9,6 @@ from minigen.models.diffusion import (
     UNet,
     cosine_schedule,
     guided,
-    linear_schedule,
     noised,
     sample,
     time_embedding,
@@ -53,16 +52,13 @@ def small_net(condition=0):
 # ----------------------------------------------------------------------------------------- the way to noise
 
 
-@pytest.mark.parametrize("schedule", [linear_schedule, cosine_schedule])
-def test_a_schedule_falls_from_all_data_to_all_noise(schedule):
-    alpha_bar = mg.to_numpy(schedule(200))
+def test_the_schedule_falls_from_all_data_to_all_noise():
+    alpha_bar = mg.to_numpy(cosine_schedule(200))
     assert alpha_bar.shape == (200,) and alpha_bar.dtype == np.float32
     assert (np.diff(alpha_bar) < 0).all() and alpha_bar[0] > 0.999 and 0 < alpha_bar[-1] < 1e-4
 
 
-def test_the_schedules_are_the_papers():
-    beta = np.linspace(1e-4, 0.02, 1000)  # Ho et al.
-    np.testing.assert_allclose(mg.to_numpy(linear_schedule(1000)), np.cumprod(1 - beta), rtol=1e-5)
+def test_the_schedule_is_the_paper_s():
     k = np.arange(200) + 1  # Nichol and Dhariwal, before the last beta is cut down
     cosine = np.cos((k / 200 + 0.008) / 1.008 * np.pi / 2) ** 2 / np.cos(0.008 / 1.008 * np.pi / 2) ** 2
     np.testing.assert_allclose(mg.to_numpy(cosine_schedule(200))[:-1], cosine[:-1], rtol=1e-4)
@@ -214,7 +210,6 @@ def test_guidance_without_a_condition_is_refused_though_the_network_could():
         (lambda: UNet(T=T, condition=-1), "UNet: condition is -1"),
         (lambda: UNet(T=T, widths=(32,)), "UNet: widths is"),
         (lambda: UNet(T=T, widths=(32, 60)), "UNet: widths is .*multiples of 8"),
-        (lambda: linear_schedule(10), "linear_schedule: T is 10; it wants a whole number of at least 25"),
         (lambda: cosine_schedule(2.5), "cosine_schedule: T is 2.5"),
     ],
 )

@@ -6,7 +6,7 @@ Time: about 30 s on two cores (--quick: 5 s; --data names: 2 min).
 You should see: with words of Python's manual, RNN below 2.05 nats per letter, GRU and LSTM below 1.95, where letter
     frequencies cost 2.9. With --data names: RNN below 2.06, GRU below 2.05, LSTM below 2.03.
 
-    minigen run names --data names                 names; --repeats 0: each only once
+    minigen run names --data names                 names; --once 1: each only once
     minigen run names --text FILE                  any list, one entry a line
 """
 
@@ -29,7 +29,7 @@ import numpy as np
 import minigen as mg
 from minigen import data, lesson, nn, optim, xp  # xp is NumPy, or CuPy with --backend cupy
 
-args = lesson.arguments(__doc__, data=("words", "names"), text="", repeats=1)
+args = lesson.arguments(__doc__, data=("words", "names"), text="", once=0)
 plt = lesson.pyplot()
 
 try:
@@ -39,9 +39,7 @@ try:
         words = [line.strip() for line in data.text(args.text or args.data).splitlines() if line.strip()]
 except (OSError, ValueError) as error:
     raise SystemExit(f"{error}") from None
-if args.repeats not in (0, 1):
-    raise SystemExit(f"--repeats is {args.repeats}; it wants 1, the list as it is, or 0, each entry once")
-words = words if args.repeats else sorted(set(words))
+words = sorted(set(words)) if args.once else words
 if len(words) < 100:
     raise SystemExit(f"{args.text} has {len(words)} entries, one a line; it wants at least 100 to learn from")
 
@@ -151,7 +149,7 @@ def write(model, n):  # -> n words, as in lesson 3.4
 
 # %%
 bounds = {"words": (2.05, 1.95, 1.95), "names": (2.06, 2.05, 2.03)}[args.data]
-if args.text or not args.repeats:
+if args.text or args.once:
     bounds = (by_frequency,) * 3  # of a list of one's own, or a harder one, less is known
 models, curves, tests = {}, {}, {}
 for network, high in zip((nn.RNN, nn.GRU, nn.LSTM), bounds, strict=True):

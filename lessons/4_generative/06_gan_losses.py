@@ -20,8 +20,6 @@ from minigen import data, lesson, metrics, nn, optim
 
 args = lesson.arguments(__doc__, data=("ring", "grid"), steps=2000, only="all")
 plt = lesson.pyplot()
-if args.steps < 1:
-    raise SystemExit(f"--steps: got {args.steps}; wants at least 1")
 ring, grid = (data.ring, data.ring_centres(), 0.01, 1, 128), (data.grid, data.grid_centres(), 0.05, 10, 512)
 draw, centres, sigma, area, N = ring if args.data == "ring" else grid  # centres (K, 2); area: R1's, see the loop; and
 steps, Z, H = 100 if args.quick else args.steps, 2, 128  # N points in a batch, Z numbers in z, H hidden units

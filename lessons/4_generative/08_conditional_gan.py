@@ -22,10 +22,6 @@ from minigen import data, lesson, metrics, nn, optim
 
 args = lesson.arguments(__doc__, data=("digits", "glyphs", "mnist"), latent=64, steps=0)
 plt = lesson.pyplot()
-if args.latent < 1:
-    raise SystemExit(f"--latent: got {args.latent}, wants at least 1 number to tell drawings apart")
-if args.steps < 0:
-    raise SystemExit(f"--steps: got {args.steps}, wants at least 1, or 0 for the usual number")
 if args.data == "glyphs":
     (x_train, y_train, _), (x_test, y_test, _) = (data.glyphs(n, seed=args.seed + n) for n in (6000, 2000))
 else:

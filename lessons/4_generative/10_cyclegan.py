@@ -21,8 +21,6 @@ import minigen as mg
 from minigen import data, lesson, metrics, nn, optim, xp
 
 args = lesson.arguments(__doc__, steps=0)
-if args.steps < 0:
-    raise SystemExit(f"--steps: got {args.steps}; it wants at least 1, or 0 for the lesson's own number")
 plt, rng = lesson.pyplot(), np.random.default_rng(args.seed)
 blue, orange, green = (mg.asarray(colour) for colour in ([0.05, 0.1, 0.35], [1.0, 0.55, 0.1], [0.6, 0.85, 0.65]))
 

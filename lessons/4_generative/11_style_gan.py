@@ -21,8 +21,6 @@ from minigen import data, lesson, metrics, nn, optim
 
 args = lesson.arguments(__doc__, data=("glyphs",), steps=1200)
 plt = lesson.pyplot()
-if args.steps < 1:
-    raise SystemExit(f"--steps: got {args.steps}; wants at least 1")
 steps = 4 if args.quick else args.steps
 n_train, n_test, n_drawn = (300, 300, 100) if args.quick else (6000, 2000, 600)
 x_train = data.glyphs(n_train, seed=args.seed).images  # (n, 28, 28, 1) in [0, 1]: 28 letters, 16 fonts

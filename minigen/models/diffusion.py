@@ -1,4 +1,4 @@
-"""Diffusion models of images: two schedules, the small U-Net that guesses the noise, and the sampler.
+"""Diffusion models of images: the cosine schedule, the small U-Net that guesses the noise, and the sampler.
 
     alpha_bar = cosine_schedule(200)
     net = UNet(T=200, condition=10)
@@ -19,17 +19,6 @@ from minigen import graph, nn, ops
 from minigen.backend import xp
 
 EMBEDDING, CLOCK = 64, 128  # numbers that tell t; numbers that the blocks hear of it
-
-
-def linear_schedule(T: int) -> Any:
-    """alpha_bar (T,) float32 for variances beta that rise evenly, from 0.1 / T to 20 / T.
-
-    Raises ValueError for a T below 25: the last beta would come too near to 1, which nothing survives.
-
-    Source: Ho, Jain and Abbeel, "Denoising diffusion probabilistic models", 2020, with T = 1,000.
-    """
-    _whole("linear_schedule", "T", T, low=25)
-    return xp.cumprod(1 - xp.linspace(0.1, 20, T) / T).astype("float32")
 
 
 def cosine_schedule(T: int) -> Any:
