@@ -31,12 +31,7 @@ def trainer(loss_of, optimiser, *batch):
 def team_trainer(loss_of, optimiser, *batch, reduction="mean"):
     team = parallel.Team(loss_of, optimiser, reduction=reduction)
 
-    def step():
-        optimiser.zero_grad()
-        team.backward(*batch)
-        optimiser.step()
-
-    return step
+    return lambda: team.step(*batch)
 
 
 def mlp():
@@ -129,27 +124,13 @@ def dcgan():
     for_critic = optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
     x, loss = uniform(64, 28, 28, 1), mg.binary_cross_entropy_with_logits
 
-    def critic_loss(x, z):
-        with mg.no_grad():
-            fake = generator(z)
-        return loss(critic(x), 1.0) + loss(critic(fake), 0.0)
+    def losses(x, z):
+        fake = generator(z)
+        yield loss(critic(x), 1.0) + loss(critic(fake.detach()), 0.0)
+        yield loss(critic(fake), 1.0)
 
-    def generator_loss(z):
-        return loss(critic(generator(z)), 1.0)
-
-    critic_team = parallel.Team(critic_loss, for_critic)
-    generator_team = parallel.Team(generator_loss, for_generator)
-
-    def step():
-        z = mg.random.normal((64, 64))
-        for_critic.zero_grad()
-        critic_team.backward(x, z)
-        for_critic.step()
-        for_generator.zero_grad()
-        generator_team.backward(z)
-        for_generator.step()
-
-    return step
+    team = parallel.Team(losses, for_critic, for_generator)
+    return lambda: team.step(x, mg.random.normal((64, 64)))
 
 
 class ResidualBlock(nn.Module):

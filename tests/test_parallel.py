@@ -53,6 +53,127 @@ def test_gradients_and_batch_statistics_are_those_of_the_whole_batch(processes, 
             np.testing.assert_allclose(b, a, rtol=1e-5)
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("make", [optim.SGD, optim.RMSProp, optim.Adam, optim.AdamW])
+def test_a_step_updates_as_one_process_would(processes, make):
+    alone, shared = network(), network()
+    for m in (alone, shared):
+        m.layers.append(nn.Dense(3, 3, bias=False))  # float32: a second array in the optimiser
+        m.layers[-1].w.data = mg.xp.eye(3, dtype="float32")
+    unused = [mg.tensor([1.0, 2.0], requires_grad=True) for _ in range(2)]
+
+    def loss_of(model, x, y):
+        h = x
+        for layer in model.layers[:-1]:
+            h = layer(h)
+        return mg.cross_entropy(h, y) + (model.layers[-1](mg.xp.ones((len(y), 3), dtype="float32")) ** 2).mean()
+
+    optimisers = [make([*m.parameters(), u], lr=0.05) for m, u in zip((alone, shared), unused, strict=True)]
+    images, labels = wide(x), wide(y)
+    with parallel.Team(lambda x, y: loss_of(shared, x, y), optimisers[1], processes=processes) as team:
+        for step, n in enumerate((13, 13, 7, 13)):
+            optimisers[0].zero_grad()
+            expected = loss_of(alone, images[:n], labels[:n])
+            expected.backward()
+            optimisers[0].step()
+            assert team.step(images[:n], labels[:n]) == pytest.approx(expected.item(), rel=1e-6)
+            for p, q in zip(alone.parameters(), shared.parameters(), strict=True):
+                np.testing.assert_allclose(mg.to_numpy(q.data), mg.to_numpy(p.data), rtol=1e-5, atol=1e-6)
+                assert q.grad is None
+            for o in optimisers:
+                o.lr = 0.05 / (step + 2)  # the members hear of it
+    assert mg.to_numpy(unused[1].data).tolist() == [1.0, 2.0]
+    mine, theirs = (o.state_dict() for o in optimisers)
+    assert mine["steps"].tolist() == theirs["steps"].tolist() and 0 in mine["steps"].tolist()
+    for name, array in mine.items():
+        np.testing.assert_allclose(mg.to_numpy(theirs[name]), mg.to_numpy(array), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_step_of_two_losses_is_two_updates_and_the_second_sees_the_first(processes):
+    def networks():
+        mg.seed(1)
+        return nn.Dense(2, 3), nn.Dense(3, 1)
+
+    z, real = (mg.asarray(rng.random(shape, dtype="float32")) for shape in ((8, 2), (8, 3)))
+    a, b = networks(), networks()
+    of_a, of_b = ([optim.SGD(m.parameters(), lr=0.5) for m in pair] for pair in (a, b))
+
+    def losses_of(real, z):
+        fake = b[0](z)
+        yield ((b[1](real) - 1) ** 2).mean() + (b[1](fake.detach()) ** 2).mean()
+        yield ((b[1](fake) - 1) ** 2).mean()
+
+    with parallel.Team(losses_of, of_b[1], of_b[0], processes=processes) as team:
+        for _ in range(3):
+            fake = a[0](z)
+            first = ((a[1](real) - 1) ** 2).mean() + (a[1](fake.detach()) ** 2).mean()
+            of_a[1].zero_grad()
+            first.backward()
+            of_a[1].step()
+            second = ((a[1](fake) - 1) ** 2).mean()
+            of_a[0].zero_grad()
+            second.backward()
+            of_a[0].step()
+            assert team.step(real, z) == pytest.approx((first.item(), second.item()), rel=1e-5)
+            for m, n in zip(a, b, strict=True):
+                for p, q in zip(m.parameters(), n.parameters(), strict=True):
+                    np.testing.assert_allclose(mg.to_numpy(q.data), mg.to_numpy(p.data), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_as_many_losses_as_optimisers(processes):
+    w = mg.tensor([1.0], requires_grad=True)
+    sgds = [optim.SGD([w], lr=1.0) for _ in range(2)]
+    batch = mg.asarray([1.0, 2.0])
+
+    def three(x):
+        for _ in range(3):
+            yield (w * x).mean()
+
+    with parallel.Team(three, *sgds, processes=processes) as team:
+        with pytest.raises(ValueError, match="gave more than 2 losses; wants 2, one for each optimiser"):
+            team.step(batch)
+        with pytest.raises(ValueError, match=r"Team\.backward: there are 2 optimisers; wants one, or use step"):
+            team.backward(batch)
+    team = parallel.Team(lambda x: (w * x).mean(), *sgds, processes=processes)
+    with team, pytest.raises(ValueError, match="gave 1 losses; wants 2"):
+        team.step(batch)
+    with pytest.raises(TypeError, match="there is no optimiser"):
+        parallel.Team(three)
+
+
+def test_parameters_that_were_given_other_arrays_are_trained_where_they_are():
+    w, _, team = linear()
+    batch = mg.asarray([[1.0, 0.0], [0.0, 1.0]])
+    with team:
+        team.step(batch)
+        w.data = mg.asarray([[5.0], [7.0]])
+        assert team.step(batch) == pytest.approx(6.0)
+        assert team.step(batch) == pytest.approx(5.95)
+
+
+def test_an_error_in_a_step_leaves_parameters_and_steps_as_they_were():
+    needs_processes()
+    w = mg.tensor([1.0], requires_grad=True)
+    adam = optim.Adam([w], lr=1.0)
+
+    def loss_of(x):
+        if float(x.max()) > 5:
+            raise ValueError("too large for me")
+        return (w * x).mean()
+
+    with parallel.Team(loss_of, adam, processes=2) as team:
+        with pytest.raises(RuntimeError, match=r"one of the other processes(.|\n)*too large for me"):
+            team.step(mg.asarray([1.0, 9.0]))
+        assert w.data.tolist() == [1.0] and adam.state_dict()["steps"].tolist() == [0]
+        with pytest.raises(ValueError, match="too large for me"):
+            team.step(mg.asarray([9.0, 1.0]))
+        assert w.data.tolist() == [1.0]
+        team.step(mg.asarray([1.0, 2.0]))
+        assert w.data.tolist() == pytest.approx([0.0])
+
+
 def linear(processes=2, **settings):
     w = mg.tensor([[1.0], [2.0]], requires_grad=True, name="w")
     other = mg.tensor([3.0], requires_grad=True, name="other")

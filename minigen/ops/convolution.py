@@ -22,6 +22,8 @@ from minigen.ops.shaping import concatenate, pad, scatter
 
 def pair(name, value, least):
     """An int, or (for rows, for columns), as two ints of at least `least`."""
+    if type(value) is int and value >= least:
+        return value, value
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(v, Integral) and v >= least for v in both):
         raise ValueError(f"{name} is {value!r}, wants an int of at least {least}, or two of them")

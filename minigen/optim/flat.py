@@ -45,7 +45,7 @@ class Flat:
         self.chunk = max(size, 1) if on_gpu else CHUNK
         self.data = shared_zeros((size,), dtype)  # with the processes of a parallel.Team
         self.gradients = xp.empty(sum(p.size for i, p in numbered if not is_large[i]), dtype=dtype)
-        self.buffers = {name: xp.zeros(size, dtype=dtype) for name in buffers}  # no memory until written to
+        self.buffers = {name: shared_zeros((size,), dtype) for name in buffers}  # no memory until written to
         self.scratch = [xp.empty(min(self.chunk, size), dtype=dtype) for _ in range(2)]
         self.slots = []
         start = 0
@@ -87,15 +87,21 @@ class Flat:
                     f"{who}: the .grad of parameter {called(slot.index, p)} is of {got}; wants an array of "
                     f"shape {p.shape}, or None"
                 )
-            if p._data is not slot.view:
-                if p.dtype != self.data.dtype:
-                    raise TypeError(
-                        f"{who}: parameter {called(slot.index, p)} was {self.data.dtype} when this optimiser "
-                        f"was made, and is {p.dtype} now; make the optimiser after changing the dtype"
-                    )
-                self.move_in(slot)
+            self.settle(who, slot)
             slots.append(slot)
         return slots
+
+    def settle(self, who: str, slot: Slot) -> None:
+        """Have the parameter at its place here, wherever its numbers were put since."""
+        p = slot.parameter
+        if p._data is slot.view:
+            return
+        if p.dtype != self.data.dtype:
+            raise TypeError(
+                f"{who}: parameter {called(slot.index, p)} was {self.data.dtype} when this optimiser "
+                f"was made, and is {p.dtype} now; make the optimiser after changing the dtype"
+            )
+        self.move_in(slot)
 
     def runs(self, slots: list[Slot]) -> Iterator[tuple[int, int, Any, int]]:
         """(start, stop, gradient, steps) of each stretch that is updated as one, for slots that are ready.
@@ -117,3 +123,16 @@ class Flat:
             stop = slot.stop
         if start < stop:
             yield start, stop, self.gradients[start:stop], steps
+
+    def due(self, has_gradient: list[bool]) -> list[tuple[int, int, int]]:
+        """(start, stop, steps) of the stretches to update, where all gradients lie end to end as the parameters do."""
+        stretches: list[tuple[int, int, int]] = []
+        for slot in self.slots:
+            if has_gradient[slot.index]:
+                slot.steps += 1
+                mark_changed(slot.parameter)
+                start = slot.start
+                if stretches and stretches[-1][1:] == (start, slot.steps):
+                    start = stretches.pop()[0]
+                stretches.append((start, slot.stop, slot.steps))
+        return stretches

@@ -32,7 +32,7 @@ class Optimiser:
         of_dtype: dict[Any, list[tuple[int, Tensor]]] = {}
         for i, p in enumerate(self.params):
             of_dtype.setdefault(p.dtype, []).append((i, p))
-        self._flats = [Flat(numbered, self.buffers) for numbered in of_dtype.values()]
+        self.flats = [Flat(numbered, self.buffers) for numbered in of_dtype.values()]
 
     @property
     def lr(self) -> float:
@@ -53,27 +53,41 @@ class Optimiser:
 
         Raises ValueError or TypeError, with nothing changed, for a `.grad` that does not fit its parameter.
         """
-        ready = [(flat, flat.ready(f"{type(self).__name__}.step")) for flat in self._flats]
+        ready = [(flat, flat.ready(f"{type(self).__name__}.step")) for flat in self.flats]
         for flat, slots in ready:
-            u, w = flat.scratch
             for start, stop, g, t in flat.runs(slots):
                 for i in range(start, stop, flat.chunk):
                     j = min(i + flat.chunk, stop)
-                    kept = [buffer[i:j] for buffer in flat.buffers.values()]
-                    self.update(flat.data[i:j], g[i - start : j - start], t, kept, u[: j - i], w[: j - i])
+                    self.update_piece(flat, i, j, g[i - start : j - start], t)
+
+    def settle(self) -> None:
+        """Have every parameter at its place in the flat arrays, also where its `.data` was set since."""
+        for flat in self.flats:
+            for slot in flat.slots:
+                flat.settle(type(self).__name__, slot)
+
+    def update_piece(self, flat: Flat, i: int, j: int, g: Any, t: int) -> None:
+        """Update flat.data[i:j], at most flat.chunk numbers, with their gradient g (j - i,) in its step t."""
+        u, w = flat.scratch
+        kept = [buffer[i:j] for buffer in flat.buffers.values()]
+        self.update(flat.data[i:j], g, t, kept, u[: j - i], w[: j - i])
 
     def update(self, p: Any, g: Any, t: int, kept: list[Any], u: Any, w: Any) -> None:
         """The formula: change p and the buffers `kept` in place. g is only read; all are arrays (n,)."""
         raise NotImplementedError
+
+    def numbers(self) -> dict[str, Any]:
+        """The learning rate and the other settings, by name."""
+        return {name: getattr(self, name) for name in ("lr", *self.settings)}
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs: the settings as numbers, the rest as arrays (copies).
 
         "<buffer>.<i>" has the shape of parameter i; "steps" holds how often each parameter was updated.
         """
-        state: dict[str, Any] = {name: getattr(self, name) for name in ("lr", *self.settings)}
+        state: dict[str, Any] = self.numbers()
         steps = [0] * len(self.params)
-        for flat in self._flats:
+        for flat in self.flats:
             for slot in flat.slots:
                 steps[slot.index] = slot.steps
                 for name, buffer in flat.buffers.items():
@@ -90,7 +104,7 @@ class Optimiser:
         for name in ("lr", *self.settings):
             setattr(self, name, type(getattr(self, name))(state[name]))
         steps = state["steps"].tolist()
-        for flat in self._flats:
+        for flat in self.flats:
             for slot in flat.slots:
                 slot.steps = steps[slot.index]
                 for name, buffer in flat.buffers.items():
