@@ -108,8 +108,9 @@ class cross_entropy:
     def forward(logits, labels, *, reduction="mean"):
         _check("cross_entropy", logits, reduction)
         C = logits.shape[-1]
-        if labels.dtype.kind not in "iu":
-            raise TypeError(f"cross_entropy: labels are {labels.dtype}, wants integers: class numbers, not one-hot")
+        kind = getattr(labels, "dtype", type(labels).__name__)
+        if getattr(kind, "kind", "") not in ("i", "u"):
+            raise TypeError(f"cross_entropy: labels are {kind}, wants an array of integers: class numbers, not one-hot")
         if labels.shape != logits.shape[:-1]:
             raise ValueError(f"cross_entropy: logits {logits.shape} want labels of shape {logits.shape[:-1]}, "
                              f"got {labels.shape}")

@@ -94,7 +94,10 @@ def _may_repeat(index):
 @op
 class concatenate:
     """y = the xs joined along an axis"""
-    def forward(*xs, axis=0): return xp.concatenate(xs, axis=axis)
+    def forward(*xs, axis=0):
+        if not isinstance(axis, Integral):
+            raise TypeError(f"concatenate: axis is {axis!r}, wants an int; to join flat, .reshape(-1) each first")
+        return xp.concatenate(xs, axis=axis)
     def backward(dy, xs_shape, axis):
         ends = [builtins.sum(shape[axis] for shape in xs_shape[: i + 1]) for i in range(len(xs_shape) - 1)]
         return split(dy, sections=ends, axis=axis)
@@ -104,7 +107,11 @@ class concatenate:
 class split:
     """ys = x cut along an axis: into so many equal sections, or before each index of a list, as numpy.split"""
     outputs = "*ys"
-    def forward(x, *, sections, axis=0): return xp.split(x, sections, axis=axis)
+    def forward(x, *, sections, axis=0):
+        starts = [] if isinstance(sections, Integral) else [i % x.shape[axis] if i < 0 else i for i in sections]
+        if starts != sorted(starts):                                    # the pieces would overlap
+            raise ValueError(f"split: sections are {sections!r}, wants a number of them, or indices that rise")
+        return xp.split(x, sections, axis=axis)
     def d_x(d_ys, axis):                 return concatenate(*d_ys, axis=axis)
 
 
