@@ -51,8 +51,8 @@ print(f"an untrained D finds G's points real with a probability of about {mg.sig
 #
 # -V is binary cross-entropy with the label 1 for real and 0 for fake: D's loss. G can change only the second term. To
 # minimise that as it stands is the *minimax* loss, or *saturating*: where D sees through a fake, s is near 0, and
-# log(1 - s) is flat: G learns least when it needs it most. The *non-saturating* loss -log s(G(z)), the cross-entropy
-# with the label 1, has the same aim and is steep there. Both are in the paper of 2014.
+# log(1 - s) is flat: G learns least when it needs it most. The *non-saturating* loss -log s(G(z)), cross-entropy with
+# the label 1, has the same aim and is steep there. Both are in the paper of 2014.
 
 # %%
 ones, zeros = xp.ones((N, 1), "float32"), xp.zeros((N, 1), "float32")  # labels: real, fake
@@ -64,7 +64,7 @@ assert abs(flat) < 1e-4 and abs(steep + 1) < 1e-4  # flat, and steep
 
 # %% [markdown]
 # **One step of each.** They take turns, and leave each other alone. D's step takes G's points as data: `detach` cuts
-# them from G. G's step needs the gradient *through* D, not *in* D, which would ask it to be fooled: D is frozen.
+# them from G. G's step needs the gradient *through* D, not *in* D, where it would teach D to be fooled: D is frozen.
 
 # %%
 g_adam, d_adam = (optim.Adam(net.parameters(), lr=2e-3, betas=(0.5, 0.9)) for net in (G, D))
@@ -113,9 +113,8 @@ def train(name, steps, *, g_lr=2e-3, d_lr=2e-3, beta1=0.5):
 # jumps to a few modes and never finds the others. Its points can all be *good* even so, within 3 sigma of a centre:
 # only the count of modes, and the KL over them (lesson 4.4), tell. The cure is what we did first: smaller steps.
 #
-# **Sensitivity.** A tenth of the rates, on the other hand, is still on its way after as many steps. And with Adam's
-# usual beta1 = 0.9 both act on gradients of ten steps ago, against an opponent that has moved since: they chase each
-# other and never meet. The cure is 0.5 (Radford et al., 2015). In a GAN such numbers decide, so try several.
+# **Sensitivity.** With a tenth of the rates G is still on its way. With Adam's usual beta1 = 0.9 both follow the mean
+# of some ten gradients, and the opponent has moved since: they do not meet. The cure: 0.5 (Radford et al., 2015).
 
 # %%
 steps, full = (150, None) if args.quick else (1500, True)  # `full and 60`: a bound of 60 that --quick is not held to
@@ -130,8 +129,8 @@ for name, low, high in (("as above", 60, 100), ("rates x 10", 20, 100), ("rates 
     lesson.promise(f"good points, {name}, %", 100 * found[name].good, low=full and low, high=full and high)
 
 # %% [markdown]
-# **The vanishing gradient.** We let D get far ahead of an untrained G, and measure G's gradient under both losses. The
-# cure is the other loss, or a D whose slopes cannot vanish (Arjovsky and Bottou, 2017): lesson 4.6.
+# **The vanishing gradient** (Arjovsky and Bottou, 2017). We let D get far ahead of an untrained G, and measure G's
+# gradient under both losses. The cure is the other loss, or a D whose slopes are held up: lesson 4.6.
 
 
 # %%
@@ -149,17 +148,17 @@ G, D, ahead, lengths = mlp(Z, 2), mlp(2, 1), [0, 25, 50, 100, 200][: 3 if args.q
 for more in np.diff(ahead, prepend=0):
     teach(D, G, more)
     both = [mg.grad(loss(D(G(z))), G.parameters()) for loss in (saturating, non_saturating)]
-    lengths.append([sum((g.data**2).sum().item() for g in gradients) ** 0.5 for gradients in both])
+    lengths.append([sum((g.data**2).sum().item() for g in gradients) ** 0.5 for gradients in both])  # (5, 2) in the end
 lesson.promise("saturating gradient, times shorter", lengths[0][0] / lengths[-1][0], low=full and 1000)
 lesson.promise("non-saturating gradient, times longer", lengths[-1][1] / lengths[0][1], low=full and 1)
 
 # %% [markdown]
-# **Break it: imbalance, and when to stop.** D too far ahead was the cell above. "D slow" is the other side, a sixtieth
-# of G's rate: all of G crowds where an ignorant D happens to point. The cure is equal rates. Would D's answers show it?
-# At the optimum D says one half everywhere (Goodfellow et al., prop. 1). But the reverse proves nothing: a D that knows
-# nothing says one half, too. Ask a *judge*: a new discriminator, trained against the finished G and marked on new
-# points (Lopez-Paz and Oquab, 2017). It is right half the time only where there is no difference. Stop by that, or by
-# the measures of lesson 4.4, never by the losses. **Exercise**: `minigen learn run gan_losses`, their gradients.
+# **Break it: imbalance, and when to stop.** D too far ahead was the cell above. "D slow" is the other side, 1.5 % of
+# G's rate: all of G crowds where an ignorant D happens to point. The cure is equal rates. Would D's answers show it?
+# At the optimum D says one half everywhere (Goodfellow et al., theorem 1). The reverse proves nothing: a D that knows
+# nothing says so, too. Ask a *judge*: a new discriminator, trained against the finished G, marked on new points
+# (Lopez-Paz and Oquab, 2017). It is right half the time only where there is no difference. Stop by that, or by the
+# measures of lesson 4.4, never by the losses. **Exercise**: `minigen learn run gan_losses`, their gradients.
 
 # %%
 for name, low, high in (("as above", 40, 70), ("D slow", 90, 100)):
@@ -200,10 +199,11 @@ lesson.save(figure, "05_gan_2d.png")
 # ```
 # ```python
 # import keras
-# import tensorflow as tf
-# with tf.GradientTape() as tape:
-#     d_loss = bce(tf.ones((N, 1)), D(x)) + bce(tf.zeros((N, 1)), D(G(z)))
-# d_adam.apply(tape.gradient(d_loss, D.trainable_variables), D.trainable_variables)  # D's alone
+# D = keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(H, "relu") for _ in range(3)), keras.layers.Dense(1)])
+# D.set_weights(before[8:])
+# D.compile(keras.optimizers.Adam(2e-3, 0.5, 0.9), keras.losses.BinaryCrossentropy(from_logits=True))
+# points, labels = np.concatenate([x, fake.numpy()]), np.repeat([1, 0], N)[:, None]  # (2N, 2), (2N, 1): real, fake
+# d_loss = 2 * D.train_on_batch(points, labels)  # its mean is over both; D has moved about as in `between[8:]`
 # ```
 
 # %%

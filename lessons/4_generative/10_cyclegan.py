@@ -4,7 +4,7 @@ Goal: turn grey digits into coloured outlines and back, from unpaired examples, 
 Needs: GANs and the least-squares loss (lesson 4.6), convolution (2.2), classifiers as judges (4.4).
 Time: about 40 s (--quick: 3 s)
 You should see: there and back with an error of at most 0.05 a pixel, at most 0.08 to the true partner, which training
-    never saw; the digit kept both ways, at least 95%; and a cheat that both losses love and that keeps 10% of them.
+    never saw; the digit kept both ways, at least 95%; and a cheat with a smaller loss than ours that keeps 10% of them.
 """
 
 # %% [markdown]
@@ -39,7 +39,7 @@ half = len(x_train) // 2
 grey, outlines = x_train[:half], outline(x_train[half:])  # (719, 8, 8, 3) each: no digit is in both
 test_grey, test_outlines = x_test, outline(x_test)  # (359, 8, 8, 3) each: true partners
 print(f"{len(grey)} grey digits, {len(outlines)} outlines of others; a digit and its partner differ by", end=" ")
-copied = lesson.promise("L1, per pixel", float(mg.l1(test_grey, test_outlines)), low=0.15)
+lesson.promise("L1, per pixel", float(mg.l1(test_grey, test_outlines)), low=0.15)
 
 # %% [markdown]
 # **The judge.** Which digit is it? For grey digits the shipped classifier says it. Of an outlined one we read off the
@@ -72,7 +72,7 @@ class Translator(nn.Module):
         first, second, last = (nn.Conv2d(i, o, 3, padding=1) for i, o in ((3, C), (C, C), (C, 3)))
         self.change = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
-    def forward(self, x):  # (N, 8, 8, 3), twice
+    def forward(self, x):  # (N, 8, 8, 3) -> (N, 8, 8, 3)
         return x + self.change(x)
 
 
@@ -119,13 +119,13 @@ schedules = [optim.CosineLR(adam, steps=steps) for adam in adams]
 history = []
 
 
-def numbers(module):  # all its parameters, in one array
-    return xp.concatenate([p.data.ravel() for p in module.parameters()])
+def sums():  # of all that the translators, and the critics, have learned: a number that moves when they do
+    return [sum(float(abs(p.data).sum()) for p in part.parameters()) for part in (translators, critics)]
 
 
 for step in lesson.progress(range(steps), "CycleGAN"):
     a, b = (pile[rng.integers(len(pile), size=16).tolist()] for pile in (grey, outlines))  # (16, 8, 8, 3)
-    before = numbers(translators), numbers(critics)
+    before = sums()
     critics.requires_grad_(False)
     fool, cycle, identity, fake_a, fake_b = translator_losses(a, b)
     loss = fool + 10 * cycle + 5 * identity
@@ -133,7 +133,7 @@ for step in lesson.progress(range(steps), "CycleGAN"):
     loss.backward()
     adams[0].step()
     critics.requires_grad_(True)
-    between = numbers(translators), numbers(critics)
+    between = sums()
     judged = critic_loss(real_grey, a, fake_a) + critic_loss(real_outline, b, fake_b)
     adams[1].zero_grad()
     judged.backward()
@@ -141,13 +141,9 @@ for step in lesson.progress(range(steps), "CycleGAN"):
     for schedule in schedules:
         schedule.step()
     history.append([part.item() for part in (fool, cycle, identity, judged)])
-    if step == 0:  # who moved in which half of the step
-        after = numbers(translators), numbers(critics)
-        moved = [
-            [bool((old != new).any()) for old, new in zip(*pair, strict=True)]
-            for pair in ((before, between), (between, after))
-        ]
-        assert moved == [[True, False], [False, True]], moved
+    if step == 0:
+        after = sums()
+        assert before[0] != between[0] == after[0] and before[1] == between[1] != after[1]
 
 # %% [markdown]
 # **How good is it?** On test digits, and with the truth beside it: the cycle error that training looked at, the
@@ -158,16 +154,16 @@ for step in lesson.progress(range(steps), "CycleGAN"):
 with mg.no_grad():
     made_outlines, made_grey = to_outline(test_grey).data, to_grey(test_outlines).data  # (359, 8, 8, 3) each
     back_grey, back_outlines = to_grey(made_outlines).data, to_outline(made_grey).data
-quick = args.quick
+full = steps >= 1500  # fewer steps promise less
 for name, found, truth, high in (
     ("cycle L1, grey", back_grey, test_grey, 0.05),
     ("cycle L1, outlines", back_outlines, test_outlines, 0.05),
     ("L1 to the true partner, outlines", made_outlines, test_outlines, 0.08),
     ("L1 to the true partner, grey", made_grey, test_grey, 0.08),
 ):
-    lesson.promise(name, float(mg.l1(found, truth)), high=0.6 if quick else high)
-lesson.promise("class kept, to outlines", (read_outlines(made_outlines) == y_test).mean(), low=0 if quick else 0.95)
-lesson.promise("class kept, to grey", (read_grey(made_grey) == y_test).mean(), low=0 if quick else 0.95)
+    lesson.promise(name, float(mg.l1(found, truth)), high=high if full else 0.6)
+lesson.promise("class kept, to outlines", (read_outlines(made_outlines) == y_test).mean(), low=0.95 if full else None)
+lesson.promise("class kept, to grey", (read_grey(made_grey) == y_test).mean(), low=0.95 if full else None)
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(13, 4.6), width_ratios=[5, 5, 6])
@@ -191,7 +187,8 @@ lesson.save(figure, "10_cyclegan.png")
 # %% [markdown]
 # **Break it.** Here is what the losses cannot see. A cheat shuffles the outlines, and turns each grey digit into the
 # outline of *another* one; its way back looks up where that came from. There and back is perfect. All that it makes
-# are true outlines, so no critic can object. Yet most classes are lost. So it is not the cycle loss that kept them
+# are true pictures, to which no critic can object, and what is one already it leaves alone. So all three losses
+# together like it better than our translators. Yet most classes are lost. It is not the cycle loss that kept them
 # above: a small network of convolutions that begins near "change nothing", and of which each answer sees 7x7 pixels,
 # does not come to shuffle. (A cycle can also be closed by hiding the original in faint noise, Chu et al. 2017.)
 #
@@ -200,11 +197,12 @@ lesson.save(figure, "10_cyclegan.png")
 # %%
 there = rng.permutation(len(test_grey))  # (359,): digit i becomes the outline of digit there[i],
 and_back = np.argsort(there)  # and outline j becomes digit and_back[j]
-shuffled, returned = test_outlines[there.tolist()], test_grey[and_back[there].tolist()]
+shuffled, unshuffled = test_outlines[there.tolist()], test_grey[and_back.tolist()]  # (359, 8, 8, 3) each
+assert bool((unshuffled[there.tolist()] == test_grey).all())  # there and back: its cycle loss is 0
 with mg.no_grad():
-    fooled = [((real_outline(made) - 1) ** 2).mean().item() for made in (shuffled, test_outlines)]
-lesson.promise("the cheat, cycle L1", float(mg.l1(returned, test_grey)), high=0)
-lesson.promise("the cheat, fools the critic worse than the truth by", fooled[0] - fooled[1], low=-1e-5, high=1e-5)
+    fool, cycle, identity, *_ = translator_losses(test_grey, test_outlines)
+    cheat = ((real_outline(shuffled) - 1) ** 2).mean() + ((real_grey(unshuffled) - 1) ** 2).mean()
+lesson.promise("the cheat's loss, over ours", cheat / (fool + 10 * cycle + 5 * identity), high=1)
 lesson.promise("the cheat, class kept", (y_test[there] == y_test).mean(), high=0.2)
 weights = [mg.to_numpy(w) for w in to_outline.state_dict().values()]  # for the last cell
 
