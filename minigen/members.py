@@ -15,6 +15,8 @@ from minigen import graph, parts, random, threads
 from minigen.backend import xp
 from minigen.memory import shared_zeros
 from minigen.optim import Optimiser
+from minigen.optim.arguments import called
+from minigen.tensor import Tensor
 
 
 class Outbox:
@@ -53,23 +55,40 @@ class Worker:
         number: int,
         loss_of: Callable[..., Any],
         optimisers: tuple[Optimiser, ...],
-        outboxes: list[list[Outbox]],  # of each process, one for each optimiser; empty where there is one process
+        outboxes: list[dict[Optimiser, Outbox]],  # of each process; empty where there is one process
     ) -> None:
         self.number, self.loss_of, self.optimisers, self.outboxes = number, loss_of, optimisers, outboxes
+        self.goes_on = False  # whether loss_of is a generator, and does more after it gave a loss
 
     def losses(self, part: list[Any]) -> Iterator[tuple[Optimiser, Any]]:
         """Each optimiser with its loss, in turn."""
         given = self.loss_of(*part)
-        losses = given if isinstance(given, GeneratorType) else iter((given,))
+        self.goes_on = isinstance(given, GeneratorType)
         count, wanted = 0, len(self.optimisers)
-        for loss in losses:
+        for loss in given if self.goes_on else (given,):
             count += 1
             if count > wanted:
                 break
+            self._refuse_moved()
+            if not isinstance(loss, Tensor) or loss.size != 1:
+                got = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+                raise TypeError(f"Team: loss_of gave {got}, wants the loss, a Tensor of one number")
             yield self.optimisers[count - 1], loss
+        self._refuse_moved()
         if count != wanted:
-            got = f"more than {wanted}" if count > wanted else count
-            raise ValueError(f"Team: loss_of gave {got} losses; wants {wanted}, one for each optimiser")
+            got = f"more than {wanted}" if count > wanted else str(count)
+            raise ValueError(f"Team: the losses that loss_of gave are {got}; wants {wanted}, one for each optimiser")
+
+    def _refuse_moved(self) -> None:
+        for optimiser in self.optimisers:
+            for flat in optimiser.flats:
+                for slot in flat.slots:
+                    if slot.parameter._data is not slot.view:
+                        who = called(slot.index, slot.parameter)
+                        raise RuntimeError(
+                            f"Team: loss_of set the .data of parameter {who}; it runs in every process on the same "
+                            "parameters, and leaves changing them to the optimisers"
+                        )
 
     def differentiate(self, optimiser: Optimiser, loss: Any, share: float) -> float:
         """The gradient of a part's loss, into `.grad`; returns what the part adds to the whole loss."""
@@ -78,7 +97,7 @@ class Worker:
 
     def outbox(self, optimiser: Optimiser, number: int | None = None) -> Outbox:
         """This process's, or another one's, for the gradients of this optimiser."""
-        return self.outboxes[self.number if number is None else number][self.optimisers.index(optimiser)]
+        return self.outboxes[self.number if number is None else number][optimiser]
 
     def update(self, optimiser: Optimiser, due: list[list[tuple[int, int, int]]]) -> None:
         """Add up the gradients of this process's share of the parameters, and update it.
@@ -102,19 +121,20 @@ class Worker:
 class Member:
     """One of the other processes, as seen from this one: its pipe, and where it finds its part of the batch."""
 
-    def __init__(self, worker: Worker, batch: list[Any], rows: int, seed: int, others: list["Member"]) -> None:
+    def __init__(self, worker: Worker, batch: list[Any], rows: int) -> None:
         self.worker = worker
         self.params = [p for optimiser in worker.optimisers for p in optimiser.params]
         self.seen = [p.data for p in self.params]
         self.batch = [shared_zeros((rows, *a.shape[1:]), a.dtype) for a in batch if is_array(a)]
-        self.pipe, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("fork").Process(
-            target=self._run, args=(theirs, seed, [other.pipe for other in others]), daemon=True
-        )
+        self.pipe, self.theirs = multiprocessing.Pipe()
+
+    def start(self, seed: int, pipes: list[Any]) -> None:
+        """Make the process. pipes: those that are open here, and are not for it."""
+        self.process = multiprocessing.get_context("fork").Process(target=self._run, args=(seed, pipes), daemon=True)
         with warnings.catch_warnings():  # that a fork copies no threads: all that BLAS and we have are idle
             warnings.simplefilter("ignore", DeprecationWarning)
             self.process.start()
-        theirs.close()
+        self.theirs.close()
 
     def fits(self, part: list[Any]) -> bool:
         """Whether the shared arrays hold such a part, and the parameters are where they were."""
@@ -159,18 +179,23 @@ class Member:
 
     def stop(self) -> None:
         self.pipe.close()
-        self.process.terminate()
-        self.process.join()
+        self.theirs.close()
+        process = getattr(self, "process", None)  # start() may have been interrupted
+        if process is not None and process.pid is not None:
+            process.terminate()
+            process.join()
 
     def _gone(self) -> RuntimeError:
         self.process.join(1)
         return RuntimeError(f"Team: one of the other processes has ended (exit code {self.process.exitcode})")
 
     # ------------------------------------------------------------------------- what the other process runs
-    def _run(self, pipe: Any, seed: int, parents_ends: list[Any]) -> None:
-        for end in (self.pipe, *parents_ends):
-            end.close()
+    def _run(self, seed: int, pipes: list[Any]) -> None:
+        for other in pipes:
+            other.close()
+        pipe = self.theirs
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets its members go
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which it does
         random.seed(seed)
 
         def add_up(sums: Any) -> Any:
@@ -199,8 +224,10 @@ class Member:
                     setattr(optimiser, name, number)
                 self.worker.update(optimiser, due)
                 pipe.send(("updated",))
-                if optimiser is not self.worker.optimisers[-1]:
+                if self.worker.goes_on:
                     _receive(pipe)  # "go on": all the others have updated, too
+        if self.worker.goes_on:
+            pipe.send(("done",))
 
 
 @contextlib.contextmanager
@@ -216,7 +243,7 @@ def working_on_a_part(add_up: Callable[[Any], Any]) -> Iterator[None]:
 
 def is_array(value: Any) -> bool:
     """Whether this value of a batch is cut up."""
-    return type(value) is xp.ndarray and value.ndim > 0
+    return isinstance(value, xp.ndarray) and value.ndim > 0
 
 
 def _receive(pipe: Any) -> Any:

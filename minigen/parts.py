@@ -14,6 +14,11 @@ def total(sums: Any) -> Any:
     return sums if _add_up is None else _add_up(sums)
 
 
+def is_a_part() -> bool:
+    """Whether this process works on one part of several."""
+    return _add_up is not None
+
+
 def working_on_a_part(add_up: Callable[[Any], Any] | None) -> None:
     """From now on `total` asks `add_up`; None: what there is, is whole again."""
     global _add_up

@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
 
 import minigen as mg
-from minigen import nn, optim, parallel
+from minigen import members, nn, optim, parallel
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux alone")
 rng = np.random.default_rng(0)
@@ -123,21 +124,21 @@ def test_a_step_of_two_losses_is_two_updates_and_the_second_sees_the_first(proce
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_as_many_losses_as_optimisers(processes):
-    w = mg.tensor([1.0], requires_grad=True)
-    sgds = [optim.SGD([w], lr=1.0) for _ in range(2)]
+    w, v = (mg.tensor([1.0], requires_grad=True) for _ in range(2))
+    sgds = [optim.SGD([p], lr=1.0) for p in (w, v)]
     batch = mg.asarray([1.0, 2.0])
 
     def three(x):
         for _ in range(3):
-            yield (w * x).mean()
+            yield (w * v * x).mean()
 
     with parallel.Team(three, *sgds, processes=processes) as team:
-        with pytest.raises(ValueError, match="gave more than 2 losses; wants 2, one for each optimiser"):
+        with pytest.raises(ValueError, match="are more than 2; wants 2, one for each optimiser"):
             team.step(batch)
         with pytest.raises(ValueError, match=r"Team\.backward: there are 2 optimisers; wants one, or use step"):
             team.backward(batch)
     team = parallel.Team(lambda x: (w * x).mean(), *sgds, processes=processes)
-    with team, pytest.raises(ValueError, match="gave 1 losses; wants 2"):
+    with team, pytest.raises(ValueError, match="are 1; wants 2"):
         team.step(batch)
     with pytest.raises(TypeError, match="there is no optimiser"):
         parallel.Team(three)
@@ -172,6 +173,105 @@ def test_an_error_in_a_step_leaves_parameters_and_steps_as_they_were():
         assert w.data.tolist() == [1.0]
         team.step(mg.asarray([1.0, 2.0]))
         assert w.data.tolist() == pytest.approx([0.0])
+
+
+@pytest.mark.parametrize("order", ["ab", "aab", "aba", "aa"])
+def test_nobody_goes_on_before_all_have_updated(monkeypatch, order):
+    """An optimiser may come twice; here this process is slow to update, and does more after the last loss."""
+    update = members.Worker.update
+
+    def slow(self, *arguments):
+        if self.number == 0:
+            time.sleep(0.02)
+        update(self, *arguments)
+
+    monkeypatch.setattr(members.Worker, "update", slow)
+    batch = mg.asarray(rng.random((6, 2), dtype="float32"))
+
+    def run(processes):
+        w, v = (mg.tensor([[1.0], [2.0]], requires_grad=True) for _ in range(2))
+        norm = nn.BatchNorm(1)
+        sgds = {"a": optim.SGD([w], lr=0.1), "b": optim.SGD([v], lr=0.1)}
+
+        def losses_of(x):
+            for name in order:
+                yield ((x @ w) * (x @ v) * (1 + (name == "a"))).mean()
+            norm(x @ w)  # its running mean is of the updated w
+
+        with parallel.Team(losses_of, *[sgds[name] for name in order], processes=processes) as team:
+            losses = [team.step(batch) for _ in range(2)]
+        found = (mg.to_numpy(a).ravel() for a in (w.data, v.data, norm.running_mean))
+        return np.concatenate([np.ravel(losses), *found])
+
+    np.testing.assert_allclose(run(2), run(1), rtol=1e-5)
+
+
+def test_what_a_loss_may_not_do_is_refused():
+    w = mg.tensor([1.0], requires_grad=True, name="w")
+    sgd, batch = optim.SGD([w], lr=1.0), mg.asarray([1.0, 2.0])
+
+    def replaces(x):
+        yield (w * x).mean()
+        w.data = mg.asarray([7.0])
+
+    for loss_of, error, sentence in (
+        (replaces, RuntimeError, r"loss_of set the \.data of parameter 0 \(w\)"),
+        (lambda x: None, TypeError, "loss_of gave a NoneType, wants the loss"),
+        (lambda x: w * x, TypeError, r"loss_of gave a Tensor of shape \(1,\)|of shape \(2,\)"),
+        (lambda x: parallel.Team(lambda x: (w * x).mean(), sgd).step(x), RuntimeError, "cannot use another Team"),
+    ):
+        with parallel.Team(loss_of, sgd, processes=2) as team, pytest.raises(error, match=sentence):
+            team.step(mg.asarray([1.0, 2.0, 3.0, 4.0]))
+        if mg.backend.current() != "numpy":
+            break  # there is one process, and a Team in a Team is no harm
+    w.data = mg.asarray([1.0])
+    with pytest.raises(ValueError, match="two of the optimisers have a parameter in common"):
+        parallel.Team(replaces, sgd, optim.SGD([w], lr=1.0))
+
+    class Clipped(optim.SGD):
+        def step(self):
+            self.params[0].grad.clip(-1, 1)
+            super().step()
+
+    with pytest.raises(TypeError, match=r"Clipped has a step\(\) of its own; use backward\(\)"):
+        parallel.Team(lambda x: (w * x).mean(), Clipped([w], lr=1.0)).step(batch)
+
+
+def test_an_error_after_the_last_loss_is_told_in_its_own_step():
+    needs_processes()
+    w = mg.tensor([1.0], requires_grad=True)
+
+    def losses_of(x):
+        yield (w * x).mean()
+        if float(x.max()) > 5:
+            raise ValueError("too large for me")
+
+    with parallel.Team(losses_of, optim.SGD([w], lr=1.0), processes=2) as team:
+        for work in (team.step, team.backward):
+            with pytest.raises(RuntimeError, match="too large for me"):
+                work(mg.asarray([1.0, 9.0]))
+            assert w.grad is None
+            work(mg.asarray([1.0, 2.0]))
+
+
+def test_members_that_could_not_all_be_made_are_made_anew(monkeypatch):
+    needs_processes()
+    start, made = members.Member.start, []
+
+    def interrupted(self, *arguments):
+        made.append(self)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        start(self, *arguments)
+
+    monkeypatch.setattr(members.Member, "start", interrupted)
+    w = mg.tensor([[1.0], [2.0]], requires_grad=True)
+    with parallel.Team(lambda x: (x @ w).mean(), optim.SGD([w], lr=1.0), processes=3) as team:
+        with pytest.raises(KeyboardInterrupt):
+            team.step(mg.xp.ones((6, 2), dtype="float32"))
+        assert not team.members and not made[0].process.is_alive()
+        team.step(mg.xp.ones((2, 2), dtype="float32"))
+        assert mg.to_numpy(w.data).ravel().tolist() == [0.0, 1.0]
 
 
 def linear(processes=2, **settings):

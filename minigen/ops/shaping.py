@@ -108,7 +108,8 @@ class split:
     """ys = x cut along an axis: into so many equal sections, or before each index of a list, as numpy.split"""
     outputs = "*ys"
     def forward(x, *, sections, axis=0):
-        starts = [] if isinstance(sections, Integral) else [i % x.shape[axis] if i < 0 else i for i in sections]
+        n = x.shape[axis]
+        starts = [] if isinstance(sections, Integral) else [max(i + n, 0) if i < 0 else i for i in sections]
         if starts != sorted(starts):                                    # the pieces would overlap
             raise ValueError(f"split: sections are {sections!r}, wants a number of them, or indices that rise")
         return xp.split(x, sections, axis=axis)
