@@ -123,9 +123,10 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         "4_generative/11_style_gan.py",
         [],
         [
-            ("b's letter, coarse over fine", 0.0, False),
-            ("bold, fine over coarse", 0.0, False),
-            ("ink, fine over coarse", 0.0, False),
+            ("letter, coarse over fine, 7x7 | 14x14", 0.0, False),
+            ("thickness, fine over coarse, 7x7 | 14x14", 0.0, False),
+            ("slant, fine over coarse, 7x7 | 14x14", 0.0, False),
+            ("letter, coarse over fine, 14x14 | 28x28", None, False),
             ("distance, floors", None, True),
         ],
     ),

@@ -3,9 +3,9 @@
 Goal: train a GAN at 28x28, add layers for 56x56 and fade them in; and see what that saves against 56x56 at once.
 Needs: a GAN for pictures (lesson 4.7), R1 and averaged weights (4.6), the Frechet distance (4.4).
 Time: about 3 min (--quick: 7 s)
-You should see: the network that grew as far from real letters as the same one trained at 56x56 from the start, or up
-    to a quarter farther, as the seed has it; with 0.93 of the multiplications and 0.7 to 0.9 of the time. The other one
-    has the finer detail. In 09_progressive_gan.png the letters of both.
+You should see: that with one doubling growing does not pay yet. For 0.93 of the multiplications, its distance from
+    real letters is 0.99, 1.15 and 1.25 times that of the same network trained at 56x56 from the start (seeds 0, 1, 2),
+    and its detail is coarser. And why Karras et al. did gain by it. In 09_progressive_gan.png the letters of both.
 """
 
 # %% [markdown]
@@ -26,6 +26,7 @@ plt = lesson.pyplot()
 if args.steps < 3:
     raise SystemExit(f"--steps: got {args.steps}; wants at least 3, the steps of the training at 56x56 alone")
 steps = 6 if args.quick else args.steps
+hold = steps >= 640  # fewer steps promise less
 small_steps, large_steps, fade_steps = steps * 7 // 10, steps * 9 // 20, max(1, steps // 8)
 n_train, n_test, n_drawn = (200, 200, 100) if args.quick else (4000, 2000, 500)
 x_train = data.glyphs(n_train, size=56, seed=args.seed).images  # (n, 56, 56, 1) in [0, 1]: 28 letters, 16 fonts
@@ -230,10 +231,10 @@ grown, ((small, g_small, switch), (large, g_large, _)) = train("growing", stages
 direct, ((at_once, *_),) = train("at once", [(56, steps)], 0)
 
 # %% [markdown]
-# **What it costs.** A 4x4 layer multiplies, at each place of the kernel, each of its weights once. In our networks the
-# channels are halved whenever the side doubles: so all these layers cost the same, and the third one adds half. A step
-# is 3 passes through G (forward, backward to inputs and to weights) and 8 through D. And a CPU minds not only
-# multiplications, but also how many numbers go through memory: at 56x56 there are twice as many.
+# **What it costs.** A 4x4 layer multiplies each of its weights once at each place of the smaller picture. In our
+# networks the channels are halved whenever the side doubles: so all these layers cost the same, and the third one adds
+# half. A step is 3 passes through G (forward, backward to inputs and to weights) and, without R1, 8 through D. And a
+# CPU minds not only multiplications, but also how many numbers go through memory: at 56x56 there are twice as many.
 
 # %%
 layer = 7 * 7 * 4 * 4 * 64 * 32  # places x kernel x channels in and out
@@ -249,7 +250,7 @@ for name, course, x in (("grown", grown, large), ("at once", direct, at_once)):
     lesson.promise(f"largest rise of the distance, {name}, floors", np.diff(course[:, 1]).max(initial=0))
 lesson.promise("multiplications, grown over at once", products[0] / products[1], high=0.95)
 lesson.promise("CPU seconds, grown over at once", grown[-1, 0] / direct[-1, 0])
-lesson.promise("distance, grown over at once", grown[-1, 1] / direct[-1, 1], high=None if args.quick else 1.4)
+lesson.promise("distance, grown over at once", grown[-1, 1] / direct[-1, 1], high=1.4 if hold else None)
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(14, 3.6), width_ratios=[1, 1, 1, 1.2])
@@ -267,12 +268,13 @@ axes[3].legend()
 lesson.save(figure, "09_progressive_gan.png")
 
 # %% [markdown]
-# **So?** At 28x28 the letters come much sooner. Growing then costs something, and a detail that was learned for a third
-# of the steps stays behind that of the other network. With one doubling the savings are modest. Karras et al. doubled
-# eight times, and each time a step became several times dearer: there growing was 2 to 6 times as fast.
+# **So?** Here growing does not pay. With seeds 0, 1 and 2 the grown network is 0.99, 1.15 and 1.25 times as far from
+# real letters as the other. Step by step a GAN of 28x28 learns about as fast as one of 56x56, a step of it costs two
+# thirds, and growing itself throws the letters back, as the curve shows. Karras et al. doubled eight times, and each
+# time a step became several times dearer: there most steps were far cheaper ones, and growing was 2 to 6 times as fast.
 #
 # **Break it.** Leave the fade-in out. The old layers are as they were, yet at alpha = 1 the first large pictures come
-# out of layers that have learned nothing, and both networks take their first steps from there.
+# out of layers that have learned nothing. (How the training would go on from there is not measured here.)
 # The exercise: `minigen learn run average_pooling_backward`, the way back through D's old entrance.
 
 # %%
@@ -284,7 +286,7 @@ for alpha in (0, 1):
         x = G(z, 56, alpha).numpy()  # (n_drawn, 56, 56, 1)
     floors[alpha] = metrics.frechet_ratio(judge.features(pooled(x)), test_features, train_features).ratio
 lesson.promise("distance after growing, alpha = 0, floors", floors[0])
-lesson.promise("distance after growing, alpha = 1, times as far", floors[1] / floors[0], low=None if args.quick else 2)
+lesson.promise("distance after growing, alpha = 1, times as far", floors[1] / floors[0], low=2 if hold else None)
 
 # %% [markdown]
 # **The same in Keras and in PyTorch**: the fade-in, from the 16 channels `h` of 28x28 and the weights of the grown G.
@@ -312,8 +314,10 @@ weights = {path: mg.to_numpy(p) for path, p in G.state_dict().items()}
 # import keras
 # up = keras.layers.Conv2DTranspose(8, 4, strides=2, padding="same", activation=keras.layers.LeakyReLU(0.2))
 # to_56, to_28 = (keras.layers.Conv2D(1, 1, activation="sigmoid") for _ in range(2))
-# new, old = to_56(up(h)), keras.layers.UpSampling2D()(to_28(h))
-# mixed = 0.3 * new + 0.7 * old
+# for layer, name in ((up, "up"), (to_56, "to_56"), (to_28, "to_28")):
+#     layer.build((8, 56, 56, 8) if name == "to_56" else h.shape)
+#     layer.set_weights([weights[name + ".w"], weights[name + ".b"]])
+# mixed = 0.3 * to_56(up(h)) + 0.7 * keras.layers.UpSampling2D()(to_28(h))
 # ```
 
 # %%
