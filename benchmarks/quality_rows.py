@@ -83,12 +83,17 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
     "dcgan_digits": (
         "4_generative/07_dcgan.py",
         [],
-        [("floors", None, True), ("label entropy", 2.25, False)],
+        [("floors", None, True), ("classes drawn", 10, False), ("label entropy", 2.25, False)],
     ),
     "dcgan_mnist": (
         "4_generative/07_dcgan.py",
         ["--data", "mnist"],
-        [("floors", None, True), ("label entropy", 2.25, False)],
+        [("floors", None, True), ("classes drawn", 10, False), ("label entropy", 2.25, False)],
+    ),
+    "dcgan_glyphs": (  # 3.2555: the same share of ln 28 as 2.25 of ln 10
+        "4_generative/07_dcgan.py",
+        ["--data", "glyphs"],
+        [("floors", None, True), ("classes drawn", 28, False), ("label entropy", 3.2555, False)],
     ),
     "cgan_digits": (
         "4_generative/08_conditional_gan.py",
@@ -100,6 +105,19 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         ["--data", "mnist"],
         [("asked-for class, %", 95.0, False), ("label entropy", 2.25, False), ("floors", None, True)],
     ),
+    "cgan_glyphs": (
+        "4_generative/08_conditional_gan.py",
+        ["--data", "glyphs"],
+        [("asked-for class, %", 95.0, False), ("label entropy", 3.2555, False), ("floors", None, True)],
+    ),
+    **{
+        f"stacked_{short}": (  # three letters in one picture, 1,000 modes
+            "4_generative/06_gan_losses.py",
+            ["--data", "stacked", "--only", name],
+            [(f"modes caught, {name}", None, False), (f"good, {name}, %", None, False), (f"KL, {name}", None, True)],
+        )
+        for short, name in (("r1", "R1"), ("ns", "non-saturating"))
+    },
     "progressive": (
         "4_generative/09_progressive_gan.py",
         [],
@@ -164,6 +182,16 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
     "ddpm": (
         "4_generative/15_ddpm.py",
         [],
+        [
+            ("200 steps of DDPM: Frechet distance, times the floor", 2.0, True),
+            ("200 steps of DDPM: coverage", 0.95, False),
+            ("200 steps of DDPM: to the nearest, times real", 0.95, False),
+            ("DDIM in 20 steps, times the distance of all steps", 1.25, True),
+        ],
+    ),
+    "ddpm_linear": (
+        "4_generative/15_ddpm.py",
+        ["--schedule", "linear", "--steps", "2000"],
         [
             ("200 steps of DDPM: Frechet distance, times the floor", 2.0, True),
             ("200 steps of DDPM: coverage", 0.95, False),

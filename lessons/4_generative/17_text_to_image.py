@@ -2,8 +2,9 @@
 
 Goal: a diffusion model that draws what a caption asks for, and an LSTM that learns to read from pictures alone.
 Needs: guidance (lesson 4.16), embeddings and the LSTM (3.2, 3.3).
-Time: about 6 min on one core, less on two (--quick: 5 s).
-You should see: the letter, its style and its size, all of them as the caption asks, in about 90 of 100 pictures.
+Time: about 8 min on one core, less on two (--quick: 5 s).
+You should see: the letter, its style and its size, all of them as the caption asks, in at least 86 of 100 pictures
+    (about 90); of forms that it never saw together, in at least 70.
 """
 
 # %% [markdown]
@@ -19,10 +20,10 @@ import minigen as mg
 from minigen import data, lesson, metrics, nn, optim, parallel, xp  # xp is NumPy, or CuPy with --backend cupy
 from minigen.models import diffusion
 
-args = lesson.arguments(__doc__, caption="a bold slanted letter Q, large", steps=2500)
+args = lesson.arguments(__doc__, caption="a bold slanted letter Q, large", steps=3000)
 plt = lesson.pyplot()
 T, steps, batch_size, count, n = (40, 8, 16, 280, 28) if args.quick else (200, args.steps, 64, 4200, 280)
-low = None if args.quick else 0.86  # what is promised
+low = 0.86 if steps >= 3000 else None  # what is promised; fewer steps promise less
 chance, rng = random.Random(args.seed), np.random.default_rng(args.seed)
 
 # %% [markdown]
@@ -76,10 +77,11 @@ print(*(caption(letters[i], traits[i]) for i in range(0, len(letters), len(lette
 # %% [markdown]
 # **One loss for two networks.** The last state of the LSTM, the *code*, is the U-Net's condition. Through it the loss's
 # gradient reaches the LSTM: that is all its schooling. One code in ten is zeros, for guidance. Two things make the
-# U-Net listen (without them, after 1,000 steps, 5 % of the letters were those asked for; by chance, 4 %). Where nearly
-# all is noise, to guess it is to copy x_t. So the guess is v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0, there
-# the picture (Salimans and Ho 2022); the noise is sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t. And a condition tells
-# all places the same. So a matrix makes a *sketch* of the code: 9 channels that the U-Net sees beside x_t.
+# U-Net listen. (Tried once without them: after 1,000 steps 5 % of the letters were those asked for; by chance, 4 %.)
+# Where nearly all is noise, to guess it is to copy x_t. So the guess is v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar)
+# x_0, there minus the picture (Salimans and Ho 2022); the noise is sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t. And a
+# condition tells all places the same. So a matrix makes a *sketch* of the code: 9 channels that the U-Net sees beside
+# x_t.
 
 
 # %%
@@ -130,7 +132,7 @@ looks = dict(zip([max(1, steps * share // 10) for share in (1, 2, 4, 7, 10)], ax
 with parallel.Team(painter.loss, adam) as team:
     for k in lesson.progress(range(1, steps + 1), "training"):
         chosen, t = rng.integers(len(letters), size=batch_size), rng.integers(T, size=batch_size)  # (n,), (n,)
-        table = numbers([caption(letters[i], traits[i], said=chance.choice((0, 1, 2, 3, 3))) for i in chosen])
+        table = numbers([caption(letters[i], traits[i], said=chance.choice((0, 1, 2, 3, 3, 3))) for i in chosen])
         noise, keep = mg.random.normal((batch_size, 8, 8, 9)), mg.random.keep_mask((batch_size, 1), 0.1)
         adam.zero_grad()
         team.backward(x[xp.asarray(chosen)], xp.asarray(t), noise, table, keep)
@@ -145,9 +147,10 @@ for parameter, average in zip(painter.parameters(), ema.averages, strict=True):
     parameter.data = average  # from here on the network is the averaged one
 
 # %% [markdown]
-# **As asked?** Large is what has ink in at least 15 rows or columns. The rest tells the classifier of lesson 4.4. It
+# **As asked?** Large is what has ink in at least 15 rows or columns. The classifier of lesson 4.4 tells the rest. It
 # knows large letters only: a small one is enlarged, as its Fourier series has it. It takes grey on the paper for ink:
-# so more contrast. First *real* pictures, the best there can be. Then ten captions a letter; those held out apart.
+# so more contrast. First *real* pictures, the best there can be. Then ten captions a letter; and forms held out: a bold
+# slanted Q comes nearly as often as what was seen. The words are put together, not looked up.
 
 
 # %%
@@ -173,7 +176,8 @@ for name, (wanted, guidance) in cases.items():
     hits = judged(draw([caption(row[0], row[1:]) for row in wanted], guidance)) == wanted  # (n, 4)
     shares = [*hits.mean(axis=0), hits.all(axis=1).mean()]
     for part, share in zip(("letter", "bold or not", "slanted or not", "size", "all of it"), shares, strict=True):
-        lesson.promise(f"{name}: {part}", share, low=low if name == "asked" else None)
+        new = name == "held out" and part == "all of it"
+        lesson.promise(f"{name}: {part}", share, low=low if name == "asked" else low and 0.7 if new else None)
 
 # %% [markdown]
 # **Your caption** is drawn with `--caption "a small K, not bold"`; what is not said is left to the noise. **Break it**:
@@ -186,13 +190,13 @@ for ax, text in zip(axes[:, 1], others.split("; "), strict=True):
 lesson.save(figure, "17_text_to_image.png")
 texts = [f"{letter} {a} and not {b}" for letter in data.LETTERS for a, b in (("bold", "slanted"), ("slanted", "bold"))]
 shuffled = [" ".join(chance.sample(text.split(), 5)) for text in texts]
-for name, captions, bounds in ("in order", texts, {"low": low and 0.8}), ("shuffled", shuffled, {"high": low and 0.7}):
+for name, captions, bounds in ("in order", texts, {"low": low and 0.8}), ("shuffled", shuffled, {"high": low and 0.5}):
     hits = judged(draw(captions))[:, 1:3] == [[1, 0], [0, 1]] * 28  # (56, 2)
     lesson.promise(f"same words, {name}: as asked", hits.all(axis=1).mean(), **bounds)
 table, weights = mg.to_numpy(numbers(texts)), {name: mg.to_numpy(w) for name, w in painter.state_dict().items()}
 
 # %% [markdown]
-# **The same in Keras and in PyTorch**: the codes of the captions in `table`; in PyTorch with our weights.
+# **The same in Keras and in PyTorch**: the codes of the captions in `table`, with our weights.
 # ```python
 # import torch
 # lstm = torch.nn.LSTM(32, 128, batch_first=True)  # the gates in the same order; its weights are turned: (4H, D)
@@ -203,7 +207,10 @@ table, weights = mg.to_numpy(numbers(texts)), {name: mg.to_numpy(w) for name, w 
 # ```
 # ```python
 # import keras
-# code = keras.Sequential([keras.layers.Embedding(40, 32), keras.layers.LSTM(128)])(table)
+# net = keras.Sequential([keras.layers.Embedding(40, 32), keras.layers.LSTM(128)])
+# net.build(table.shape)
+# net.set_weights([weights["embedding.w"], *(weights[f"lstm.cells.0.{name}"] for name in ("w_x", "w_h", "b"))])
+# code = net(table)
 # ```
 
 # %%
