@@ -61,7 +61,7 @@ def table(results: dict[str, dict[str, object]]) -> str:
                 met = "yes" if (worst <= target if smaller else worst >= target) else "no"
                 met = met if met == "no" or len(runs) == len(SEEDS) else f"{len(runs)} of {len(SEEDS)} seeds measured"
             lines.append(
-                f"| {row}: `{' '.join([lesson, *options])}` | {name} | {wants} | {worst:.4g} "
+                f"| {row}: `{' '.join([lesson, *options])}` | {name.replace('|', '&#124;')} | {wants} | {worst:.4g} "
                 f"| {every} | {met} | {max(run['seconds'] for run in runs)} | {runs[-1]['date']} |"
             )
     return "\n".join(lines) + "\n"
