@@ -5,7 +5,7 @@ Needs: GANs (lesson 4.5), averaged weights (4.6), convolutions (2.2), batch norm
 Time: about 40 s (--quick: 4 s; --data glyphs or mnist: 3 min)
 You should see: new digits of all ten classes (label entropy at least 2.25), no copies, and at most 3 times as far from
     test digits as real ones are (Frechet distance over its floor); while they get better, G's loss rises. MNIST is
-    harder (entropy 2.26, 4.5 times as far), and so are 28 letters (3.21 of at most 3.33, 7 times).
+    harder (entropy 2.26, 4.5 times as far), and so are 28 letters (3.2 of at most 3.33, 7 to 9).
 """
 
 # %% [markdown]

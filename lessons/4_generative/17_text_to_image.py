@@ -4,7 +4,7 @@ Goal: a diffusion model that draws what a caption asks for, and an LSTM that lea
 Needs: guidance (lesson 4.16), embeddings and the LSTM (3.2, 3.3).
 Time: about 8 min on one core, less on two (--quick: 5 s).
 You should see: the letter, its style and its size, all of them as the caption asks, in at least 86 of 100 pictures
-    (about 90); of forms that it never saw together, in at least 70.
+    (about 93); of forms that it never saw together, in at least 70.
 """
 
 # %% [markdown]
