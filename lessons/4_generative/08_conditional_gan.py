@@ -2,7 +2,7 @@
 
 Goal: ask a GAN for a class, check that it draws that class, and find out what its drawings are good for.
 Needs: the DCGAN (lesson 4.7), the penalty R1 (4.6), the measures (4.4).
-Time: about 45 s (--quick: 4 s; --data mnist: 4 min; --data glyphs, where 96 of 100 are right: 7 min)
+Time: about 45 s (--quick: 4 s; --data mnist: 4 min; --data glyphs, where 95 to 97 of 100 are right: 7 min)
 You should see: the digit asked for in at least 95 of 100 drawings; a classifier that learned from drawings only, and
     reads at least 88 of 100 real digits; drawings that help where real ones are few, if their GAN had seen many. With
     the label kept from the discriminator, the digit asked for comes by chance, 1 in 10.
