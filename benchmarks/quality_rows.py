@@ -179,26 +179,19 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
         )
         for name in ("moons", "rings", "spiral")
     },
-    "ddpm": (
-        "4_generative/15_ddpm.py",
-        [],
-        [
-            ("200 steps of DDPM: Frechet distance, times the floor", 2.0, True),
-            ("200 steps of DDPM: coverage", 0.95, False),
-            ("200 steps of DDPM: to the nearest, times real", 0.95, False),
-            ("DDIM in 20 steps, times the distance of all steps", 1.25, True),
-        ],
-    ),
-    "ddpm_linear": (
-        "4_generative/15_ddpm.py",
-        ["--schedule", "linear", "--steps", "2000"],
-        [
-            ("200 steps of DDPM: Frechet distance, times the floor", 2.0, True),
-            ("200 steps of DDPM: coverage", 0.95, False),
-            ("200 steps of DDPM: to the nearest, times real", 0.95, False),
-            ("DDIM in 20 steps, times the distance of all steps", 1.25, True),
-        ],
-    ),
+    **{
+        row: (
+            "4_generative/15_ddpm.py",
+            options,
+            [
+                ("200 steps of DDPM: Frechet distance, times the floor", 2.0, True),
+                ("200 steps of DDPM: coverage", 0.95, False),
+                ("200 steps of DDPM: to the nearest, times real", 0.95, False),
+                ("DDIM in 20 steps, times the distance of all steps", 1.25, True),
+            ],
+        )
+        for row, options in (("ddpm", []), ("ddpm_linear", ["--schedule", "linear", "--steps", "2000"]))
+    },
     "guidance": (
         "4_generative/16_guidance.py",
         [],

@@ -39,9 +39,9 @@ _stopped: list[str] = []  # the loops that Ctrl-C has ended early
 def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) -> argparse.Namespace:
     """The options of this run, after mg.use(backend) and mg.seed(seed). In a notebook, the defaults.
 
-    doc: the lesson's header. data: the data sets it runs on, the first by default; "PATH" among them lets any
-    path through. options: the lesson's own, as epochs=20 for `--epochs`, of the default's type. A whole number is at
-    least 1; with a default of 0, which a lesson takes for "my own number" or "none", at least 0.
+    doc: the lesson's header. data: the data sets it runs on, the first by default. options: the lesson's own, as
+    epochs=20 for `--epochs`, of the default's type. A whole number is at least 1; with a default of 0, which a lesson
+    takes for "my own number" or "none", at least 0.
     Returns quick, seed, data (if given), backend, json and the options. Exits with a sentence for wrong ones.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,8 +49,7 @@ def arguments(doc: str | None, *, data: tuple[str, ...] = (), **options: Any) ->
     add("--quick", action="store_true", help="a run of seconds, for a first look")
     add("--seed", type=int, default=0, help="another number, another run (default 0)")
     if data:
-        choices = None if "PATH" in data else data
-        add("--data", choices=choices, default=data[0], help=f"{', '.join(data)} (default {data[0]})")
+        add("--data", choices=data, default=data[0], help=f"{', '.join(data)} (default {data[0]})")
     add("--backend", choices=backend.BACKENDS, default=backend.current(), help="cupy: the GPU")
     add("--json", metavar="FILE", help="write the measured numbers there; -: print them last")
     for name, value in options.items():

@@ -397,9 +397,9 @@ def test_arguments_have_defaults_and_start_the_random_numbers(words):
 
 
 def test_options_of_the_lesson_have_the_type_of_their_default(words):
-    words("--epochs", "3", "--learning-rate", "0.5", "--data", "my.txt")
-    args = lesson.arguments("", data=("manual", "PATH"), epochs=20, learning_rate=0.1)
-    assert (args.epochs, args.learning_rate, args.data) == (3, 0.5, "my.txt")
+    words("--epochs", "3", "--learning-rate", "0.5", "--data", "mnist")
+    args = lesson.arguments("", data=("digits", "mnist"), epochs=20, learning_rate=0.1)
+    assert (args.epochs, args.learning_rate, args.data) == (3, 0.5, "mnist")
 
 
 @pytest.mark.parametrize(
