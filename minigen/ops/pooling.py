@@ -46,6 +46,7 @@ def extreme(name, x, kernel, stride, padding, best_of, better, worst):
     """
     KH, KW, sh, sw, ph, pw, OH, OW = geometry(name, x, kernel, stride, padding)
     N, H, W, C = x.shape
+
     def columns(x, v):                                                  # v, v + sw, ...: (n, H, OW, C)
         return by_pixels(x)[:, :, v : v + sw * (OW - 1) + 1 : sw].copy().view(x.dtype)
 
