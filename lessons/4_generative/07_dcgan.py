@@ -159,7 +159,7 @@ for step in lesson.progress(range(steps + 1), "training"):
 
 # %% [markdown]
 # **What the losses tell.** D's is 2 ln 2 = 1.39 if it cannot tell real from fake, and G's then 0.69. Here both move
-# away from that: G's rises while its drawings get better (with 28x28 pixels it falls, and they do, too). Each is
+# away from that: G's rises while its drawings get better (on MNIST it falls while they get better). Each is
 # measured against an opponent that changes all the time; it says who is ahead, not how good they are. So watch the
 # same z, and a distance (lesson 4.4).
 
