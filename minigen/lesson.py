@@ -3,6 +3,7 @@
 args = lesson.arguments(__doc__, data=("digits", "mnist"))  # args.quick, .seed, .data, .backend, .json
 plt = lesson.pyplot()
 for epoch in lesson.progress(range(3 if args.quick else 30), "training"): ...
+lesson.show(ax, images, "drawn", columns=10)
 lesson.save(figure, "02_vae_samples.png")
 lesson.promise("test error", error, high=0.05)
 lesson.report(args)                                         # the last line of every lesson
@@ -19,6 +20,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from minigen import backend, random
 
@@ -91,6 +94,26 @@ def save(figure: Any, name: str) -> Path:
     _replace(path, lambda part: figure.savefig(part, format=path.suffix[1:]))
     print(f"figure: {path}")
     return path
+
+
+def show(ax: Any, images: Any, title: str = "", *, columns: int = 10) -> None:
+    """Draw images in rows of so many, left to right, a pixel of paper between them.
+
+    ax: of matplotlib. images: (n, H, W) or (n, H, W, 1), from 0, paper, to 1, ink; or (n, H, W, 3), red, green and blue
+    from 0 to 1; clipped to that. Arrays or Tensors. Raises ValueError for another shape.
+    """
+    x = backend.to_numpy(images)
+    x = x[..., None] if x.ndim == 3 else x
+    if x.ndim != 4 or x.shape[3] not in (1, 3) or not len(x):
+        raise ValueError(f"show: images are of shape {x.shape}, want (n, H, W), (n, H, W, 1) or (n, H, W, 3)")
+    (n, height, width, channels), rows = x.shape, -(-len(x) // columns)
+    paper = 0 if channels == 1 else 1
+    picture = np.full((rows, height + 1, columns, width + 1, channels), paper, dtype="float32")
+    for k, image in enumerate(x.clip(0, 1)):
+        picture[k // columns, :-1, k % columns, :-1] = image
+    picture = picture.reshape(rows * (height + 1), -1, channels)[:-1, :-1]
+    ax.imshow(picture.squeeze(2) if channels == 1 else picture, cmap="gray_r", vmin=0, vmax=1)
+    ax.set(title=title, frame_on=False, xticks=[], yticks=[])
 
 
 def progress(iterable: Iterable[Any], text: str, *, stoppable: bool = True) -> Iterable[Any]:

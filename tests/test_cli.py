@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import minigen as mg
 from minigen import lesson, threads
@@ -444,6 +445,38 @@ def test_a_notebook_takes_the_defaults(words, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", object())
     words("-f", "kernel.json")
     assert lesson.arguments("", data=("digits",)).data == "digits"
+
+
+def shown(images, columns):
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    ax = figure.add_subplot()
+    lesson.show(ax, images, "drawn", columns=columns)
+    assert ax.get_title() == "drawn"
+    return np.asarray(ax.images[0].get_array())
+
+
+def test_images_are_shown_in_rows_with_paper_between_them():
+    one, two, three = np.full((3, 2, 2, 1), 0.25) * np.array([1, 2, 8]).reshape(3, 1, 1, 1)
+    assert_array_equal(
+        shown(mg.tensor(np.stack([one, two, three])), columns=2),
+        np.array([
+            [0.25, 0.25, 0, 0.5, 0.5],
+            [0.25, 0.25, 0, 0.5, 0.5],
+            [0, 0, 0, 0, 0],
+            [1, 1, 0, 0, 0],
+            [1, 1, 0, 0, 0],
+        ]),
+    )  # fmt: skip
+    assert shown(np.zeros((4, 3, 5)), columns=4).shape == (3, 23)
+    coloured = shown(np.zeros((2, 3, 5, 3)), columns=1)
+    assert coloured.shape == (7, 5, 3)
+    assert (coloured[3] == 1).all()
+    assert (coloured[[0, 4]] == 0).all()
+
+
+def test_what_cannot_be_shown_is_said():
+    with pytest.raises(ValueError, match=r"show: images are of shape \(2, 3, 3, 2\), want \(n, H, W\)"):
+        lesson.show(None, np.zeros((2, 3, 3, 2)))
 
 
 def test_promises_are_collected_and_reported(words, tmp_path, capsys):

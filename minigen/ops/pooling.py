@@ -5,7 +5,7 @@ from minigen.backend import current, xp
 from minigen.graph import keep, op
 from minigen.ops.convolution import out_size, pair, taps
 from minigen.ops.linear import same_floats
-from minigen.threads import ranges, shared
+from minigen.threads import ranges
 
 
 def window(name, kernel, stride, padding):
@@ -58,21 +58,18 @@ def extreme(name, x, kernel, stride, padding, best_of, better, worst):
         won += ahead * (code - won)                                     # where(ahead, code, won), without a branch
         best_of(here, best, out=best)
 
-    def images(i, j):
-        for n in ranges(i, j, H * W * C * x.itemsize):
-            seen = x[n]
-            if ph or pw:
-                seen = xp.pad(seen, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=worst)
-            row = columns(seen, 0)                                      # (n, H, OW, C), the best of each KW neighbours
-            won = xp.zeros(row.shape, dtype=place)
-            for v in range(1, KW):
-                contest(columns(seen, v), place(v), row, won)
-            y[n], winner[n] = row[:, : sh * (OH - 1) + 1 : sh], won[:, : sh * (OH - 1) + 1 : sh]
-            for u in range(1, KH):
-                down = slice(u, u + sh * (OH - 1) + 1, sh)
-                contest(row[:, down], won[:, down] + place(u * KW), y[n], winner[n])
-
-    shared(images, N)
+    for n in ranges(0, N, H * W * C * x.itemsize):
+        seen = x[n]
+        if ph or pw:
+            seen = xp.pad(seen, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=worst)
+        row = columns(seen, 0)                                          # (n, H, OW, C), the best of each KW neighbours
+        won = xp.zeros(row.shape, dtype=place)
+        for v in range(1, KW):
+            contest(columns(seen, v), place(v), row, won)
+        y[n], winner[n] = row[:, : sh * (OH - 1) + 1 : sh], won[:, : sh * (OH - 1) + 1 : sh]
+        for u in range(1, KH):
+            down = slice(u, u + sh * (OH - 1) + 1, sh)
+            contest(row[:, down], won[:, down] + place(u * KW), y[n], winner[n])
     return y, winner
 
 
@@ -109,17 +106,14 @@ class unpool2d:
         y = xp.zeros((N, H + 2 * ph, W + 2 * pw, C), dtype=x.dtype)
         overlap = sh < KH or sw < KW
 
-        def images(i, j):
-            for n in ranges(i, j, H * W * C * x.itemsize):
-                here = xp.empty(x[n].shape, dtype=x.dtype)
-                for k, (_, _, rows, columns) in enumerate(taps(KH, KW, sh, sw, OH, OW)):
-                    xp.multiply(x[n], winner[n] == k, out=here)
-                    if overlap:
-                        y[n, rows, columns] += here
-                    else:
-                        by_pixels(y)[n, rows, columns] = by_pixels(here)
-
-        shared(images, N)
+        for n in ranges(0, N, H * W * C * x.itemsize):
+            here = xp.empty(x[n].shape, dtype=x.dtype)
+            for k, (_, _, rows, columns) in enumerate(taps(KH, KW, sh, sw, OH, OW)):
+                xp.multiply(x[n], winner[n] == k, out=here)
+                if overlap:
+                    y[n, rows, columns] += here
+                else:
+                    by_pixels(y)[n, rows, columns] = by_pixels(here)
         return y[:, ph : ph + H, pw : pw + W]
     d_winner = None
     def d_x(dy, winner, kernel, stride, padding):
