@@ -116,7 +116,9 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
             ["--data", "stacked", "--only", name],
             [(f"modes caught, {name}", None, False), (f"good, {name}, %", None, False), (f"KL, {name}", None, True)],
         )
-        for short, name in (("r1", "R1"), ("ns", "non-saturating"))
+        for short, name in (
+            ("r1", "R1"), ("ns", "non-saturating"), ("ls", "LSGAN"), ("wgan", "WGAN"), ("gp", "WGAN-GP")
+        )  # fmt: skip
     },
     "progressive": (
         "4_generative/09_progressive_gan.py",
