@@ -302,6 +302,16 @@ def test_loading_under_an_optimiser_goes_on_training():
     assert float(abs(model.w.data - start["w"]).max()) > 0.1
 
 
+@pytest.mark.parametrize("wrong", [np.array(["a", "b"]), np.array([1j, 0]), np.array([None, 1])])
+def test_a_state_that_holds_no_numbers_changes_nothing(wrong):
+    layer = nn.Dense(3, 2)
+    before = layer.w.numpy().copy()
+    state = {"w": layer.state_dict()["w"] + 1, "b": wrong}
+    with pytest.raises(ValueError, match=r"b is of dtype .+, wants real numbers"):
+        layer.load_state_dict(state)
+    assert (layer.w.numpy() == before).all()
+
+
 def test_loading_between_forward_and_backward_is_noticed():
     layer = nn.Dense(3, 2)
     loss = layer(mg.tensor(normals(4, 3), requires_grad=True)).sum()

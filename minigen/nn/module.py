@@ -132,8 +132,8 @@ class Module:
         """Take over all parameters and buffers from a state_dict().
 
         The arrays may be of another floating-point type, or on the host: the module keeps its own. Raises
-        TypeError for what is no dict, ValueError where an entry is missing, surplus or of another shape; then
-        nothing was changed.
+        TypeError for what is no dict, ValueError where an entry is missing, surplus, of another shape or no real
+        numbers; then nothing was changed.
         """
         if not isinstance(state, dict):
             raise TypeError(f"load_state_dict: got a {type(state).__name__}, wants the dict that state_dict() gives")
@@ -146,6 +146,8 @@ class Module:
             if path in state and got != array.shape:
                 got = f"has shape {got}" if got is not None else f"is a {type(state[path]).__name__}"
                 wrong.append(f"{path} {got}, wants shape {array.shape}")
+            elif path in state and state[path].dtype.kind not in "biuf":
+                wrong.append(f"{path} is of dtype {state[path].dtype}, wants real numbers")
         if wrong:
             more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
             raise ValueError(
