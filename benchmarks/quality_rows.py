@@ -1,8 +1,9 @@
 """What benchmarks/quality.py measures: which lesson, with which options, and what is asked of which number."""
 
-REST = [  # of the table of losses, beside R1: no targets, how they do is what the table says
+OTHERS = {"ns": "non-saturating", "ls": "LSGAN", "wgan": "WGAN", "gp": "WGAN-GP"}  # losses beside R1
+REST = [  # of the table of losses: no targets, how they do is what the table says
     (f"{what}, {name}{unit}", None, smaller)
-    for name in ("non-saturating", "LSGAN", "WGAN", "WGAN-GP")
+    for name in OTHERS.values()
     for what, unit, smaller in (("modes caught", "", False), ("good", ", %", False), ("KL", "", True))
 ]
 
@@ -116,9 +117,7 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
             ["--data", "stacked", "--only", name],
             [(f"modes caught, {name}", None, False), (f"good, {name}, %", None, False), (f"KL, {name}", None, True)],
         )
-        for short, name in (
-            ("r1", "R1"), ("ns", "non-saturating"), ("ls", "LSGAN"), ("wgan", "WGAN"), ("gp", "WGAN-GP")
-        )  # fmt: skip
+        for short, name in {"r1": "R1", **OTHERS}.items()
     },
     "progressive": (
         "4_generative/09_progressive_gan.py",

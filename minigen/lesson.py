@@ -106,8 +106,8 @@ def show(ax: Any, images: Any, title: str = "", *, columns: int = 10) -> None:
     x = x[..., None] if x.ndim == 3 else x
     if x.ndim != 4 or x.shape[3] not in (1, 3) or not len(x):
         raise ValueError(f"show: images are of shape {x.shape}, want (n, H, W), (n, H, W, 1) or (n, H, W, 3)")
-    (n, height, width, channels), rows = x.shape, -(-len(x) // columns)
-    paper = 0 if channels == 1 else 1
+    height, width, channels = x.shape[1:]
+    paper, rows = 0 if channels == 1 else 1, -(-len(x) // columns)
     picture = np.full((rows, height + 1, columns, width + 1, channels), paper, dtype="float32")
     for k, image in enumerate(x.clip(0, 1)):
         picture[k // columns, :-1, k % columns, :-1] = image
