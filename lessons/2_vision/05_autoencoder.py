@@ -111,12 +111,9 @@ for name, (known, new) in maps.items():
 figure, axes = plt.subplots(1, 3, figsize=(12, 4), width_ratios=[1.1, 1, 1])
 with mg.no_grad():
     rows = xp.stack([x_test[:8], rebuilt_by_pca[:8], net(x_test[:8]).data])  # (3, 8, D)
-tiles = mg.to_numpy(xp.pad(rows.reshape(3, 8, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1))))  # (3, 8, 10, 10)
-axes[0].imshow(tiles.transpose(0, 2, 1, 3).reshape(30, 80), cmap="gray_r", vmin=0, vmax=1)
-axes[0].set(title=f"Test digits, through {K} numbers", xticks=[])
-axes[0].set_yticks([5, 15, 25], ["as they are", "PCA", "autoencoder"])
+lesson.show(axes[0], rows.reshape(-1, 8, 8), f"Test digits, through {K} numbers", columns=8)
+axes[0].set_yticks([4, 13, 22], ["as they are", "PCA", "autoencoder"])
 axes[0].tick_params(length=0)
-axes[0].spines[:].set_visible(False)
 for ax, (name, (_, new)) in zip(axes[1:], maps.items(), strict=True):
     points = ax.scatter(*mg.to_numpy(new).T, c=mg.to_numpy(y_test), cmap="tab10", vmin=-0.5, vmax=9.5, s=12)
     ax.set(title=f"Codes of two numbers: {name}", xlabel="first number", ylabel="second number")

@@ -34,13 +34,10 @@ def psnr(found, truth):  # two arrays of one shape -> dB; what lies outside [0, 
 
 # %%
 def show(rows, columns, name):  # rows: a label and pictures (N, H, W, 1) for each
-    figure, axes = plt.subplots(len(rows), columns, figsize=(10, 10.5 * len(rows) / columns))
-    for line, (label, pictures) in zip(axes, rows.items(), strict=True):
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
-        for ax, picture in zip(line, mg.to_numpy(pictures[:columns, :, :, 0]), strict=True):
-            ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
+    figure, axes = plt.subplots(len(rows), 1, figsize=(10, 10.5 * len(rows) / columns))
+    for ax, (label, pictures) in zip(axes, rows.items(), strict=True):
+        lesson.show(ax, pictures[:columns], columns=columns)
+        ax.set_ylabel(label, rotation=0, ha="right", va="center")
     lesson.save(figure, name)
 
 

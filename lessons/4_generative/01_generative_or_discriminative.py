@@ -164,12 +164,9 @@ lesson.promise("10 of a class: own covariances ahead of softmax by", (own - soft
 figure, axes = plt.subplots(1, 3, figsize=(14, 3.9), width_ratios=(1.5, 1, 1))
 pick = np.unique(y_test, return_index=True)[1]  # (K,), a test image of each class
 half = np.where(np.arange(D) < 32, x_test[pick], 0.5)  # (K, D), the hidden half in grey
-rows = np.stack([*drawn[:2], x_test[pick], half, completed[pick]]).reshape(5, K, 8, 8)
-tiles = np.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 1))).transpose(0, 2, 1, 3).reshape(45, 90)
-axes[0].imshow(tiles, cmap="gray_r", vmin=0, vmax=1)
-axes[0].set(title="What only P(x, y) can do", xticks=[])
+rows = np.stack([*drawn[:2], x_test[pick], half, completed[pick]])  # (5, K, D)
+lesson.show(axes[0], rows.reshape(-1, 8, 8), "What only P(x, y) can do")
 axes[0].set_yticks(np.arange(4, 45, 9), ["drawn", "drawn", "real", "seen", "completed"])
-axes[0].spines[:].set_visible(False)
 for name, value in log_p.items():
     axes[1].hist(value.clip(-600, 100), np.linspace(-600, 100, 36), alpha=0.7, label=name)
 axes[1].set(title="Unlike anything seen?", xlabel="ln P(x); below -600 in the first bar", ylabel="images")

@@ -159,28 +159,15 @@ with mg.no_grad():
     walks = vae.decode(mg.concatenate(rows)).numpy()  # (6 x 10, D)
     rebuilt = vae.decode(means[:30]).numpy()  # (30, D)
 
-
-def show(ax, images, columns, title):  # images (n, D), as a grid of pictures with a margin
-    tiles = np.pad(images.reshape(-1, columns, side, side), ((0, 0), (0, 0), (0, 1), (0, 1)))
-    ax.imshow(tiles.transpose(0, 2, 1, 3).reshape(-1, columns * (side + 1)), cmap="gray_r", vmin=0, vmax=1)
-    ax.set_title(title)
-    ax.axis("off")
-
-
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.8))
-show(axes[0], drawn, 10, "Drawn by the VAE")
-show(axes[1], drawn_by_autoencoder, 10, "Drawn by a plain autoencoder")
+lesson.show(axes[0], drawn.reshape(-1, side, side), "Drawn by the VAE")
+lesson.show(axes[1], drawn_by_autoencoder.reshape(-1, side, side), "Drawn by a plain autoencoder")
 lesson.save(figure, "02_vae_samples.png")
 
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), width_ratios=[1, 1, 1.2])
-real = mg.to_numpy(x_test[:30]).reshape(3, 10, D)
-show(
-    axes[0],
-    np.stack([real, rebuilt.reshape(3, 10, D)], axis=1).reshape(-1, D),
-    10,
-    "Test digits, each above its reconstruction",
-)
-show(axes[1], walks, 10, "Walks from one digit to another")
+both = np.stack([part.reshape(3, 10, D) for part in (mg.to_numpy(x_test[:30]), rebuilt)], axis=1)  # (3, 2, 10, D)
+lesson.show(axes[0], both.reshape(-1, side, side), "Test digits, each above its reconstruction")
+lesson.show(axes[1], walks.reshape(-1, side, side), "Walks from one digit to another")
 train, test_reconstruction, test_kl = np.array(history).T
 axes[2].plot(train, label="training loss")
 axes[2].plot(test_reconstruction + test_kl, label="test loss")

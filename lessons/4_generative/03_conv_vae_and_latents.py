@@ -76,7 +76,6 @@ def train(vae, x, *y, steps, batch=64, beta=1.0, sigma=0.0, tosses=1, toss=False
 
 # %% [markdown]
 # **Letters**: 28 forms from 16 fonts, each bold or regular, slanted or upright, each a little moved (`data.glyphs`).
-# (That a plain autoencoder cannot draw was measured in 4.2; what follows is about the code, and needs a VAE's.)
 
 # %%
 known = data.glyphs(448 if quick else 2240, seed=2 * args.seed, jitter=0.3)
@@ -111,10 +110,11 @@ for name, images, low, high in zip(("noisy", "VAE", "denoiser"), cleaned, (0, 0.
 # O to Z, ! and ?. It points the right way, but falls short. Two arrows do it.
 
 # %%
-slanted, early = known.styles.slanted, known.labels < 14  # (N,) each
-ends = [of_known[np.flatnonzero(early & (slanted == end)).tolist()].mean(axis=0) for end in (False, True)]  # (Z,) each
+slanted, early = known.styles.slanted, known.labels < 14  # (N,) each, True or False
+chosen = [np.flatnonzero(early & style).tolist() for style in (slanted, ~slanted)]  # the places of A to N
+arrow = of_known[chosen[0]].mean(axis=0) - of_known[chosen[1]].mean(axis=0)  # (Z,)
 others = np.flatnonzero(~new.styles.slanted & (new.labels >= 14)).tolist()  # n places
-turned = [vae.pictures(codes[others] + k * (ends[1] - ends[0])) for k in (0, 1, 2)]  # (n, 28, 28, 1) each
+turned = [vae.pictures(codes[others] + k * arrow) for k in (0, 1, 2)]  # (n, 28, 28, 1) each
 for k, images in enumerate(turned):
     share = read(images, "slanted").mean()
     lesson.promise(f"arrows added: {k}, pass for slanted", share, low=0.5 if k == 2 and not quick else 0)
@@ -128,23 +128,16 @@ lesson.promise("slanted, still the same letter", kept, low=0 if quick else 0.65)
 
 # %%
 one, other = mg.random.normal((2, 500, Z))  # (500, Z) each
-length, half = (float(xp.sqrt((z**2).sum(axis=1)).mean()) for z in (one, (one + other) / 2))
+length, half = (float(xp.linalg.norm(z, axis=1).mean()) for z in (one, (one + other) / 2))
 lesson.promise("half-way on the line, times as long", half / length, low=0.68, high=0.74)
 angles = np.linspace(0, np.pi / 2, 9).tolist()
-arc = vae.pictures(xp.concatenate([float(np.cos(a)) * one[:8] + float(np.sin(a)) * other[:8] for a in angles]))
-
-
-def show(ax, rows, title):  # rows (R, columns, side, side, 1)
-    tiles = np.pad(mg.to_numpy(rows)[..., 0], ((0, 0), (0, 0), (0, 1), (0, 1)))  # a margin right and below
-    ax.imshow(np.concatenate(np.concatenate(tiles, axis=1), axis=1), cmap="gray_r", vmin=0, vmax=1)
-    ax.set_title(title)
-    ax.axis("off")
-
-
+arcs = xp.stack([float(np.cos(a)) * one[:8] + float(np.sin(a)) * other[:8] for a in angles], axis=1)  # (8, 9, Z)
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.6), width_ratios=[4, 3, 9])
-show(axes[0], xp.stack([x_test[:8], *(images[:8] for images in cleaned)], axis=1), "truth, noisy,\nVAE, denoiser")
-show(axes[1], xp.stack([images[:8] for images in turned], axis=1), "0, 1, 2 arrows\nto slanted")
-show(axes[2], arc.reshape(9, 8, 28, 28, 1).swapaxes(0, 1), "arcs, from one draw to another")
+rows = xp.stack([x_test[:8], *(images[:8] for images in cleaned)], axis=1)  # (8, 4, 28, 28, 1)
+lesson.show(axes[0], rows.reshape(-1, 28, 28, 1), "truth, noisy,\nVAE, denoiser", columns=4)
+rows = xp.stack([images[:8] for images in turned], axis=1)  # (8, 3, 28, 28, 1)
+lesson.show(axes[1], rows.reshape(-1, 28, 28, 1), "0, 1, 2 arrows\nto slanted", columns=3)
+lesson.show(axes[2], vae.pictures(arcs.reshape(-1, Z)), "arcs, from one draw to another", columns=9)
 lesson.save(figure, "03_letters.png")
 
 # %% [markdown]
@@ -159,7 +152,7 @@ side, tosses, width, steps, part = (28, 1, 16, 1500, 5) if args.data == "mnist" 
 a_train, a_test, y_test = mg.asarray(a_train), mg.asarray(a_test[::part]), y_test[::part]  # (N, side, side, 1), (N,)
 steps, K, curve, drawn = 50 if quick else steps, 10, {}, []
 loose = quick or args.data == "mnist"  # MNIST is seen not even twice: no bounds on what is drawn
-fixed = mg.random.normal((8, K))  # (8, Z): here the code has 10 numbers, too
+fixed = mg.random.normal((8, K))  # 8 codes, of 10 numbers here
 for beta in (0.25, 0.5, 1, 2, 4, tosses * side * side):  # the last one: see "Break it"
     mg.random.seed(args.seed)
     net = VAE(side, 10, width)
@@ -194,9 +187,10 @@ axes[0].plot(rates, distortions, marker="o")
 for beta, point in list(curve.items())[:5]:
     axes[0].annotate(f"beta {beta}", point, xytext=(6, 6), textcoords="offset points")
 axes[0].set(title="Test images, nats", xlabel="rate: KL", ylabel="distortion: reconstruction", xlim=(0, rates[0] + 4))
-show(axes[1], xp.stack(drawn, axis=1), "Drawn, beta " + ", ".join(f"{beta:g}" for beta in curve))
+rows = xp.stack(drawn, axis=1).reshape(-1, side, side, 1)  # (8 * 6, side, side, 1)
+lesson.show(axes[1], rows, "Drawn, beta " + ", ".join(f"{beta:g}" for beta in curve), columns=len(drawn))
 hands = cvae.pictures(xp.repeat(fixed, K, axis=0), asked_labels[: 8 * K])  # (8 K, side, side, 1)
-show(axes[2], hands.reshape(8, K, side, side, 1), "Conditional VAE: in each row one code")
+lesson.show(axes[2], hands, "Conditional VAE: in each row one code")
 lesson.save(figure, "03_rate_distortion.png")
 
 # %% [markdown]

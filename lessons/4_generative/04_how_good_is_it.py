@@ -25,7 +25,6 @@ rng = np.random.default_rng(args.seed)
 
 x_train, y_train, x_test, y_test = data.digits()  # (N, 8, 8, 1) in [0, 1], (N,); everything here stays on the host
 N, D, levels = len(x_train), 64, 17  # images, pixels, grey levels
-print(f"{N} training images, {len(x_test)} test images")
 
 # %% [markdown]
 # **The honest one** is a Gaussian for each class, as in lesson 4.1: the mean image, and the covariance of the pixels.
@@ -99,12 +98,11 @@ lesson.promise("copied, floors", frechet["copied"].ratio, low=0.999, high=1.001)
 # The averages are found out, and the Gaussian is no longer as good as real. But who copies is perfect.
 #
 # **Learned by heart?** The distance of each drawn image to the *nearest* training image, over the same for real test
-# images: about 1 for new images, 0 for copies. Noise fools it: what is noisy enough is as far
-# from its original as a new image would be. So look at the pictures, too, each beside its nearest neighbour.
+# images: about 1 for new images, 0 for copies. Noise fools it: what is noisy enough is as far from its original as a
+# new image would be. So look at the pictures, too, each beside its nearest neighbour.
 
 # %%
 near = {name: metrics.memorising(x, x_test, x_train) for name, x in generators.items()}
-print({name: round(value, 2) for name, value in near.items()})
 lesson.promise("nearest neighbour, copied", near["copied"], high=1e-6)
 lesson.promise("nearest neighbour, copied, with noise", near["copied, with noise"], low=0.8)
 
@@ -116,8 +114,6 @@ lesson.promise("nearest neighbour, copied, with noise", near["copied, with noise
 
 # %%
 cover = {name: metrics.density_coverage(train, f) for name, f in features.items()}
-for name, (density, coverage) in cover.items():
-    print(f"  {name:18} density {density:.2f}, coverage {coverage:.2f}")
 lesson.promise("0 to 4 only, density", cover["0 to 4 only"].density, low=0.9)
 lesson.promise("0 to 4 only, coverage", cover["0 to 4 only"].coverage, high=0.55)
 lesson.promise("class averages, density", cover["class averages"].density, low=1.5)
@@ -129,12 +125,9 @@ lesson.promise("class averages, coverage", cover["class averages"].coverage, hig
 # %%
 figure, axes = plt.subplots(1, 5, figsize=(13, 3.7))
 for ax, (name, x) in zip(axes, generators.items(), strict=True):
-    tiles = np.pad(x[:36, ..., 0].reshape(6, 6, 8, 8), ((0, 0), (0, 0), (0, 1), (0, 1)))
-    ax.imshow(tiles.transpose(0, 2, 1, 3).reshape(54, 54), cmap="gray_r", vmin=0, vmax=1)
+    lesson.show(ax, x[:36], name, columns=6)
     lines = f"score {scores[name]:.1f}\nFrechet {frechet[name].ratio:.1f} floors\nnearest {near[name]:.2f}"
     ax.set_xlabel(f"{lines}\ndensity {cover[name].density:.2f}, coverage {cover[name].coverage:.2f}")
-    ax.set(title=name, xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
 lesson.save(figure, "04_how_good_is_it.png")
 
 # %% [markdown]

@@ -9,9 +9,8 @@ You should see: modes caught, good points and KL for the five losses. R1 catches
 """
 
 # %% [markdown]
-# Much of the research on GANs looked for a loss that needs less luck. Here are five, in one loop: networks, Adam,
-# batches and steps are the same. Two data sets (Srivastava et al., 2017): a ring of 8 narrow clouds, a grid of 25; and
-# one of pictures.
+# Much of the research on GANs looked for a loss that needs less luck. Here are five, in one loop, with the same
+# networks, Adam, batches and steps. Data: a ring of 8 narrow clouds, a grid of 25 (Srivastava et al., 2017), pictures.
 
 # %%
 import numpy as np
@@ -25,26 +24,18 @@ points, H = args.data != "stacked", 128  # stacked: pictures, see below; H hidde
 ring, grid = (data.ring, data.ring_centres(), 0.01, 1, 128), (data.grid, data.grid_centres(), 0.05, 10, 512)
 draw, centres, sigma, area, N = grid if args.data == "grid" else ring  # centres (K, 2); area: R1's, see the loop
 steps = (100 if points else 5) if args.quick else args.steps or (2000 if points else 1000)  # with N points in each
-print(f"{args.data}: {steps} steps")
 
 # %% [markdown]
-# **The losses**, of D's answers `real` and `fake`, any numbers (N, 1). (softplus(a) = log(1 + e^a), so softplus(-a) is
-# -log s(a), the cross-entropy for the label 1.)
+# **The losses**, of D's answers `real` and `fake`, any numbers (N, 1). *Non-saturating* (Goodfellow 2014): softplus(a)
+# is log(1 + e^a), so softplus(-a) is -log s(a), the cross-entropy for the label 1. *LSGAN* (Mao 2017): squares do not
+# flatten where D is sure. *WGAN* (Arjovsky 2017): D, now called a *critic*, gives scores. If its slope is at most 1
+# everywhere, the largest difference of mean scores is the *Wasserstein distance*: how far the fakes would have to be
+# carried to become the real points. It shrinks smoothly as G gets closer, even where the two do not overlap. Holding
+# every weight of D in [-0.1, 0.1] bounds the slope, crudely. (The paper gives this D five steps for each of G's, and
+# RMSProp; here all have one, and Adam.)
 #
-# | | D minimises | G minimises | and |
-# |---|---|---|---|
-# | non-saturating (Goodfellow 2014) | softplus(-real) + softplus(fake) | softplus(-fake) | |
-# | LSGAN (Mao 2017) | (real - 1)²/2 + fake²/2 | (fake - 1)²/2 | |
-# | WGAN (Arjovsky 2017) | fake - real | -fake | every weight of D held in [-0.1, 0.1] |
-# | WGAN-GP (Gulrajani 2017) | fake - real | -fake | (slope - 1)², between real and fake |
-# | R1 (Mescheder 2018) | softplus(-real) + softplus(fake) | softplus(-fake) | slope², at real points |
-#
-# *LSGAN*: squares do not flatten where D is sure. *WGAN*: D, now called a *critic*, gives scores. If its slope is at
-# most 1 everywhere, the largest difference of mean scores is the *Wasserstein distance*: how far the fakes would have
-# to be carried to become the real points. It shrinks smoothly as G gets closer, even where the two do not overlap.
-# Clipping the weights bounds the slope, crudely. (The paper gives this D five steps for each of G's, and RMSProp; here
-# all have one, and Adam.) *GP* asks for a slope of 1 on lines between real points and fakes, *R1* for flatness where
-# the real points are: there G can come to rest.
+# Two add a penalty instead. *WGAN-GP* (Gulrajani 2017) asks WGAN's D for a slope of 1 on lines between real points and
+# fakes, *R1* (Mescheder 2018) asks the non-saturating D for flatness at real points: there G can come to rest.
 
 # %%
 logistic = (
@@ -56,13 +47,11 @@ squares = (
     lambda fake: ((fake - 1) ** 2).mean() / 2,
 )
 scores = (lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean())
-assert scores[0](mg.tensor([[3.0]]), mg.tensor([[1.0]])).item() == -2
 
 # %% [markdown]
 # **Penalties on the slope.** The slope at a point is the length of the gradient of D's answer with respect to it. To
 # lower it, D's step needs the gradient of that gradient: `create_graph=True` records the backward pass, too. The sum of
-# all answers gives each point its own gradient, for the others do not depend on it. The check: 3 x + 4 y as D has the
-# slope 5 everywhere.
+# all answers gives each point its own gradient, for the others do not depend on it.
 
 
 # %%
@@ -80,7 +69,7 @@ def gp(D, x, fake, weight):  # Gulrajani et al. 2017, eq. 3
     return weight * ((length - 1) ** 2).mean()
 
 
-plane = nn.Dense(2, 1)
+plane = nn.Dense(2, 1)  # as D, 3 x + 4 y, it has the slope 5 everywhere
 plane.w.data = mg.asarray([[3.0], [4.0]], "float32")
 here, there = mg.random.normal((2, N, 2))  # (N, 2) each
 assert abs(r1(plane, here, there, 2.0).item() - 25) < 1e-3 and abs(gp(plane, here, there, 1.0).item() - 16) < 1e-3
@@ -136,7 +125,7 @@ if not chosen:
 
 
 def mlp(inputs, outputs):
-    layers = [layer for size in (inputs, H, H) for layer in (nn.Dense(size, H), nn.ReLU())]
+    layers = [nn.Dense(inputs, H), nn.ReLU(), nn.Dense(H, H), nn.ReLU(), nn.Dense(H, H), nn.ReLU()]
     return nn.Sequential(*layers, nn.Dense(H, outputs))
 
 
@@ -150,10 +139,6 @@ def networks():
     return nn.Sequential(*G), nn.Sequential(*D)
 
 
-def noise(n):
-    return mg.random.uniform((n, Z), -width, width)  # (n, Z)
-
-
 def train(name):
     d_loss, g_loss, penalty, weight, last_weight, limit = losses[name]
     mg.seed(args.seed)
@@ -164,7 +149,7 @@ def train(name):
     for step in lesson.progress(range(steps), name):
         g_adam.lr = d_adam.lr = lr / 2 * (1 + np.cos(np.pi * step / steps))  # half a cosine, down to 0
         x = mg.asarray(draw(N, seed=rng)[0])  # (N, 2), or (N, 28, 28, 3)
-        fake = G(noise(N))  # as x
+        fake = G(mg.random.uniform((N, Z), -width, width))  # as x
         loss = d_loss(D(x), D(fake.detach()))
         if penalty:
             loss = loss + penalty(D, x, fake.data, weight * (last_weight / weight) ** (step / steps))
@@ -182,7 +167,8 @@ def train(name):
         D.requires_grad_(True)
         ema.update()
     with mg.no_grad(), ema.applied():
-        return D, np.concatenate([G(noise(500)).numpy() for _ in range(20)])  # (10000, 2)
+        fakes = [G(mg.random.uniform((500, Z), -width, width)).numpy() for _ in range(20)]
+    return D, np.concatenate(fakes)  # (10000, 2), or (10000, 28, 28, 3)
 
 
 # %% [markdown]
@@ -203,13 +189,14 @@ for name in chosen:
 
 figure, axes = plt.subplots(1, len(chosen), figsize=(3 * len(chosen), 3.2), squeeze=False, subplot_kw={"aspect": 1})
 for ax, name in zip(axes[0], chosen, strict=True):
-    ax.set(title=f"{name}\n{found[name].caught} caught, {found[name].good:.0%} good", xticks=[], yticks=[])
+    title = f"{name}\n{found[name].caught} caught, {found[name].good:.0%} good"
     if points:
         ax.scatter(*drawn[name][:3000].T, s=1, alpha=0.3, rasterized=True)
         ax.plot(*centres.T, "o", color="C1", markersize=9, markerfacecolor="none")
         ax.axis(1.5 * centres.max() * np.array([-1, 1, -1, 1]))
+        ax.set(title=title, xticks=[], yticks=[])
     else:
-        ax.imshow(np.hstack(np.hstack((drawn[name][:36].reshape(6, 6, 28, 28, 3) + 1) / 2)))
+        lesson.show(ax, (drawn[name][:36] + 1) / 2, title, columns=6)
 lesson.save(figure, "06_gan_losses.png")
 
 # %% [markdown]
@@ -219,8 +206,7 @@ lesson.save(figure, "06_gan_losses.png")
 # %%
 x = mg.asarray(draw(N, seed=9)[0])  # (N, 2)
 at = mg.tensor(x, requires_grad=True)
-slope = mg.grad(critic(at).sum(), at)  # as x, and no graph
-assert not slope.requires_grad
+assert not mg.grad(critic(at).sum(), at).requires_grad  # no graph leads back from the slope to D's weights
 penalty = r1(critic, x, None, 2.0)
 d_first = mg.grad(penalty, critic[0].w).numpy()  # (2, H): what is lost
 low = 1e-4 if name == "R1" and points else None

@@ -69,13 +69,13 @@ def answer(D, x, label):  # (n, side, side, 1), (n, K) -> (n,)
 
 G, D = networks()
 x, label = mg.asarray(2 * x_train[:N] - 1), mg.asarray(rows[y_train[:N]])  # (N, side, side, 1), (N, K)
-fake, asked = sample(G, label), label
+fake = sample(G, label)  # (N, side, side, 1)
 first = [p.numpy().copy() for p in D.parameters()]  # 6 arrays
-d_loss = mg.softplus(-answer(D, x, label)).mean() + mg.softplus(answer(D, fake.detach(), asked)).mean()
+d_loss = mg.softplus(-answer(D, x, label)).mean() + mg.softplus(answer(D, fake.detach(), label)).mean()
 d_loss.backward()
 assert all(p.grad is None for p in G.parameters())  # D's step: the fakes are data
 D.zero_grad()
-mg.softplus(-answer(D.requires_grad_(False), fake, asked)).mean().backward()
+mg.softplus(-answer(D.requires_grad_(False), fake, label)).mean().backward()
 assert all(p.grad is None for p in D.parameters()) and all(p.grad is not None for p in G.parameters())
 x, label, fake = (mg.to_numpy(a) for a in (x, label, fake.data))  # for the last cell
 
@@ -148,12 +148,11 @@ lesson.promise("nearest neighbour", metrics.memorising(drawn, x_test[:1000], x_t
 
 # %% [markdown]
 # **What are drawings good for?** They come with labels, so a classifier can learn from them. The same small network
-# learns from different pictures, for equally many steps, and is marked on real ones that are new.
-#
-# Say there are only 10 labelled pictures of each class. The drawings of our GAN help, but it saw *all* the pictures:
-# what they add is borrowed. The honest question is whether a GAN that saw only the few, too, has anything to add.
-# Next to nothing: it knows no more of digits than they show, and begins to learn them by heart (its drawings are nearer
-# to them than new digits are). With 359 test digits, 1 or 2 % more or less are chance.
+# learns from different pictures, for equally many steps, and is marked on real ones that are new. Say there are only 10
+# labelled pictures of each class. The drawings of our GAN help, but it saw *all* the pictures: what they add is
+# borrowed. The honest question is whether a GAN that saw only the few, too, has anything to add. Next to nothing: it
+# knows no more of digits than they show, and begins to learn them by heart (its drawings are nearer to them than new
+# digits are). With 359 test digits, 1 or 2 % more or less are chance.
 
 
 # %%
@@ -193,19 +192,15 @@ by_heart = metrics.memorising(drawn_from_few, x_test[:1000], x_few)
 lesson.promise("nearest neighbour, GAN of the few", by_heart, high=1 if sure else None)
 
 # %% [markdown]
-# **In a picture**: each column is one z, each row a class. What z says, such as a slant or a width, may be said
-# about every class.
+# **In a picture**: each column is one z, each row a class. What z says, such as a slant, may go with any class.
 
 # %%
 z = mg.to_numpy(mg.random.normal((12, Z)))
+inputs = np.stack([np.concatenate([v, row]) for row in rows[:10] for v in z])  # (120, Z + K), 10 classes x 12
 with mg.no_grad():
-    pairs = [np.concatenate([v, row]) for row in rows[:10] for v in z]  # 10 classes x 12
-    grid = (G(mg.asarray(np.stack(pairs))).numpy().reshape(10, 12, side, side) + 1) / 2
+    grid = (G(mg.asarray(inputs)).numpy() + 1) / 2  # (120, side, side, 1)
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.4), width_ratios=[1.2, 1])
-tiles = np.pad(grid, ((0, 0), (0, 0), (0, 1), (0, 1))).transpose(0, 2, 1, 3)  # (10, side + 1, 12, side + 1)
-axes[0].imshow(tiles.reshape(10 * (side + 1), -1), cmap="gray_r", vmin=0, vmax=1)
-axes[0].set_title("Rows: the class asked for; columns: z")
-axes[0].axis("off")
+lesson.show(axes[0], grid, "Rows: the class asked for; columns: z", columns=12)
 bars = axes[1].barh(list(found), list(found.values()))
 axes[1].bar_label(bars, fmt="%.1f", padding=3)
 axes[1].invert_yaxis()
@@ -213,8 +208,8 @@ axes[1].set(title="A classifier learns from ...", xlabel="real test pictures rea
 lesson.save(figure, "08_conditional_gan.png")
 
 # %% [markdown]
-# **Break it.** Tell G the label, but not D: it sees each label as 1 / K of every class, and asks for good
-# pictures only. G has no reason to heed its label. It draws digits, and those asked for by chance, 1 in K.
+# **Break it.** Tell G the label, but not D: it sees each label as 1 / K of every class, and asks for good pictures
+# only. G has no reason to heed its label. It draws digits, and those asked for by chance, 1 in K.
 # **Exercise**: `minigen learn run gan_losses`.
 
 # %%

@@ -110,40 +110,31 @@ def critic_loss(network, real, fake):  # arrays: nothing flows back into a trans
 
 # %% [markdown]
 # **Training.** In the translators' step the critics are frozen: they take no gradient. In the critics' step the made
-# pictures are plain arrays. The first step checks who moves when.
+# pictures are plain arrays.
 
 # %%
 steps = args.steps or (25 if args.quick else 1500)
 adams = [optim.Adam(part.parameters(), lr=1e-3, betas=(0.5, 0.999)) for part in (translators, critics)]
 schedules = [optim.CosineLR(adam, steps=steps) for adam in adams]
 history = []
-
-
-def sums():  # of all that the translators, and the critics, have learned: a number that moves when they do
-    return [sum(float(abs(p.data).sum()) for p in part.parameters()) for part in (translators, critics)]
-
-
-for step in lesson.progress(range(steps), "CycleGAN"):
+for _ in lesson.progress(range(steps), "CycleGAN"):
     a, b = (pile[rng.integers(len(pile), size=16).tolist()] for pile in (grey, outlines))  # (16, 8, 8, 3)
-    before = sums()
     critics.requires_grad_(False)
     fool, cycle, identity, fake_a, fake_b = translator_losses(a, b)
     loss = fool + 10 * cycle + 5 * identity
-    adams[0].zero_grad()
     loss.backward()
+    assert all(p.grad is None for p in critics.parameters())  # the translators' step is theirs alone
     adams[0].step()
+    adams[0].zero_grad()
     critics.requires_grad_(True)
-    between = sums()
     judged = critic_loss(real_grey, a, fake_a) + critic_loss(real_outline, b, fake_b)
-    adams[1].zero_grad()
     judged.backward()
+    assert all(p.grad is None for p in translators.parameters())  # and the critics' step theirs
     adams[1].step()
+    adams[1].zero_grad()
     for schedule in schedules:
         schedule.step()
     history.append([part.item() for part in (fool, cycle, identity, judged)])
-    if step == 0:
-        after = sums()
-        assert before[0] != between[0] == after[0] and before[1] == between[1] != after[1]
 
 # %% [markdown]
 # **How good is it?** On test digits, and with the truth beside it: the cycle error that training looked at, the
@@ -172,11 +163,8 @@ columns = (
     ("outline, made, truth, back", (test_outlines, made_grey, test_grey, back_outlines)),
 )
 for ax, (title, parts) in zip(axes, columns, strict=False):
-    tiles = mg.to_numpy(xp.stack([part[:6] for part in parts], axis=1)).clip(0, 1)  # (6, 4, 8, 8, 3)
-    tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1)
-    ax.imshow(tiles.transpose(0, 2, 1, 3, 4).reshape(6 * 9, 4 * 9, 3))
-    ax.set_title(title)
-    ax.axis("off")
+    rows = xp.stack([part[:6] for part in parts], axis=1)  # (6, 4, 8, 8, 3)
+    lesson.show(ax, rows.reshape(-1, 8, 8, 3), title, columns=4)
 for name, line in zip(("fool", "cycle", "identity", "critics"), np.array(history).T, strict=True):
     smooth = np.convolve(line, np.ones(20) / 20, "valid") if len(line) >= 20 else line
     axes[2].semilogy(smooth, label=name)

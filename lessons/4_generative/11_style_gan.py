@@ -27,7 +27,6 @@ n_train, n_test, n_drawn = (300, 300, 100) if args.quick else (6000, 2000, 600)
 x_train = data.glyphs(n_train, seed=args.seed).images  # (n, 28, 28, 1) in [0, 1]: 28 letters, 16 fonts
 x_test, _, fonts = data.glyphs(n_test, seed=args.seed + 1000)
 N, Z, RATE = 16, 64, 2.5e-3  # pictures in a batch; numbers in z, and in w; learning rate at first
-print(f"{n_train} letters; {steps} steps of {N}")
 
 # %% [markdown]
 # **Styles.** A layer's style is a linear function of w (N, Z): a scale and a shift for each channel. First each channel
@@ -57,23 +56,21 @@ class Style(nn.Module):
 
 
 # %%
-def pixel_norm(x):  # (..., C): to a mean square of 1 over the channels
-    return x * ((x * x).mean(axis=-1, keepdims=True) + 1e-8) ** -0.5
-
-
-def draw_noises(n):
-    return [mg.random.normal((n, side, side, 1)) for side in (7, 7, 14, 28)]
-
-
 class Generator(nn.Module):
     def __init__(self):
-        self.mapping = nn.Sequential(pixel_norm, nn.Dense(Z, Z, **he), act, nn.Dense(Z, Z, **he), act)
+        self.to_w = nn.Sequential(nn.Dense(Z, Z, **he), act, nn.Dense(Z, Z, **he), act)
         self.constant = mg.tensor(mg.random.normal((1, 7, 7, 64)), requires_grad=True)
         same = nn.Conv2d(64, 64, 3, padding=1, **he)
-        to_14, to_28 = nn.ConvTranspose2d(64, 32, 4, **half, **he), nn.ConvTranspose2d(32, 16, 4, **half, **he)
-        self.layers = [lambda x: x, same, to_14, to_28]
+        up_14, up_28 = nn.ConvTranspose2d(64, 32, 4, **half, **he), nn.ConvTranspose2d(32, 16, 4, **half, **he)
+        self.layers = [lambda x: x, same, up_14, up_28]
         self.styles = [Style(channels) for channels in (64, 64, 32, 16)]
         self.to_picture = nn.Conv2d(16, 1, 1)
+
+    def mapping(self, z):  # (N, Z) -> w (N, Z); each z at a mean square of 1: pixel norm
+        return self.to_w(z * ((z * z).mean(axis=-1, keepdims=True) + 1e-8) ** -0.5)
+
+    def noises(self, n):  # -> 4 of (n, H, W, 1)
+        return [mg.random.normal((n, side, side, 1)) for side in (7, 7, 14, 28)]
 
     def forward(self, ws, noises):  # 4 of (N, Z), 4 of (N, H, W, 1) -> (N, 28, 28, 1)
         x = mg.broadcast_to(self.constant, shape=(len(ws[0]), 7, 7, 64))
@@ -82,12 +79,8 @@ class Generator(nn.Module):
         return mg.sigmoid(self.to_picture(x))
 
 
-# %% [markdown]
-# **D** is a plain one, with the minibatch standard deviation of lesson 4.9.
-
-
 # %%
-class Discriminator(nn.Module):
+class Discriminator(nn.Module):  # a plain one, with the minibatch standard deviation of lesson 4.9
     def __init__(self):
         to_14, to_7 = nn.Conv2d(16, 32, 4, **half, **he), nn.Conv2d(32, 64, 4, **half, **he)
         self.rest = nn.Sequential(nn.Conv2d(1, 16, 1, **he), act, to_14, act, to_7, act, nn.Flatten())
@@ -103,14 +96,20 @@ class Discriminator(nn.Module):
 # %% [markdown]
 # **A step of each**, as in lesson 4.6: non-saturating losses, and R1 at every 8th step with 8 times the weight.
 # *Mixing*: in every other step the layers up to a random one get one w and the rest another, so that no layer learns to
-# rely on the others having the same w. D's step moves nothing of G; G's step everything of G and nothing of D.
-
+# rely on the others having the same w. D's step moves nothing of G; G's step everything of G and nothing of D. In the
+# last 40 % of the steps the learning rate falls to 0.
 
 # %%
+mg.seed(args.seed)
+rng = np.random.default_rng(args.seed)  # chooses the real pictures, and where to mix
+G, D = Generator(), Discriminator()
+d_adam, g_adam = (optim.Adam(net.parameters(), lr=RATE, betas=(0, 0.99)) for net in (D, G))
+
+
 def fakes(mixing):  # -> (N, 28, 28, 1), with the graph that leads back to G
     w, other = (G.mapping(mg.random.normal((N, Z))) for _ in range(2))  # (N, Z) each
     k = int(rng.integers(1, 4)) if mixing else 4
-    return G([w] * k + [other] * (4 - k), draw_noises(N))
+    return G([w] * k + [other] * (4 - k), G.noises(N))
 
 
 def d_step(fake, with_r1):
@@ -137,10 +136,7 @@ def moved(net, before):  # -> for each array of `net`, whether it is no longer w
     return [bool((p != before[path]).any()) for path, p in net.state_dict().items()]
 
 
-mg.seed(args.seed)
-rng = np.random.default_rng(args.seed)  # chooses the real pictures, and where to mix
-G, D = Generator(), Discriminator()
-d_adam, g_adam = (optim.Adam(net.parameters(), lr=RATE, betas=(0, 0.99)) for net in (D, G))
+# %%
 g_before, d_before, fake = G.state_dict(), D.state_dict(), fakes(mixing=False)
 d_step(fake, with_r1=True)
 assert not any(moved(G, g_before)) and all(moved(D, d_before))
@@ -148,10 +144,6 @@ d_before = D.state_dict()
 g_step(fake)
 assert all(moved(G, g_before)) and not any(moved(D, d_before))
 
-# %% [markdown]
-# **Training.** In the last 40 % of the steps the learning rate falls to 0.
-
-# %%
 ema = optim.ExponentialMovingAverage(G, decay=0.99, warm_up=True)
 for step in lesson.progress(range(steps), "training"):
     d_adam.lr = g_adam.lr = RATE * min(1, (steps - step) / (0.4 * steps))
@@ -159,34 +151,26 @@ for step in lesson.progress(range(steps), "training"):
     d_step(fake, with_r1=step % 8 == 0)
     g_step(fake)
     ema.update()
-
-# %% [markdown]
-# **Drawing**, with averaged weights. First: are these letters? The Frechet distance, in floors (lesson 4.4).
+for p, average in zip(G.parameters(), ema.averages, strict=True):
+    p.data = average  # from here on G draws with averaged weights
 
 # %%
 judge = metrics.classifier("glyphs")
 train_features, test_features = judge.features(x_train[:n_drawn]), judge.features(x_test)  # (n, 64)
 
 
-def w_of(z):  # (n, Z) -> (n, Z)
-    with mg.no_grad(), ema.applied():
-        return G.mapping(z).data
-
-
 def draw(ws, noises):  # 4 of (n, Z), 4 of (n, H, W, 1) -> (n, 28, 28, 1) on the host
     parts = [slice(i, i + 50) for i in range(0, len(ws[0]), 50)]
-    with mg.no_grad(), ema.applied():
+    with mg.no_grad():
         return np.concatenate([G([w[i] for w in ws], [noise[i] for noise in noises]).numpy() for i in parts])
 
 
-def floors(x):
-    return metrics.frechet_ratio(judge.features(x), test_features, train_features).ratio
-
-
 z = mg.random.normal((n_drawn, Z))
-w_a, w_b, noises = w_of(z), w_of(mg.random.normal((n_drawn, Z))), draw_noises(n_drawn)
+w_a, w_b = G.mapping(z).data, G.mapping(mg.random.normal((n_drawn, Z))).data  # (n_drawn, Z) each
+noises = G.noises(n_drawn)
 a, b = draw([w_a] * 4, noises), draw([w_b] * 4, noises)  # (n_drawn, 28, 28, 1)
-lesson.promise("distance, floors", floors(a), high=16 if hold else None)
+floors = metrics.frechet_ratio(judge.features(a), test_features, train_features).ratio  # are these letters? (4.4)
+lesson.promise("distance, floors", floors, high=16 if hold else None)
 
 # %% [markdown]
 # **Three readings** of a picture. Our classifier reads the letter. The *thickness* of the strokes is the ink over the
@@ -231,17 +215,6 @@ for name, k in {"7x7 | 7x7": 1, "7x7 | 14x14": 2, "14x14 | 28x28": 3}.items():
     child = read(draw([w_a] * k + [w_b] * (4 - k), noises))
     table[name] = {what: (alike(child, of_a, what), alike(child, of_b, what)) for what in child}
     print(f"{name:13}", {what: f"coarse {coarse:.2f}, fine {fine:.2f}" for what, (coarse, fine) in table[name].items()})
-
-# %% [markdown]
-# **The letter** is made at 7x7 and 14x14 together: with both of them from a, most children have a's letter, and b's no
-# more often than by chance; cut between the two, a's coarse part still counts for more. **The thickness** comes from
-# the fine side of that cut, from 14x14 and 28x28. A style does the same everywhere in the picture: it can make all
-# strokes thicker where they are. (Even an untrained G does so, as --quick shows: it lies in how G is built.) **The
-# slant** one might expect to be a fine thing, too, but it comes from the coarse side. To lean, the top of a letter has
-# to move to the right and its foot to the left; doing the same everywhere moves neither. That takes layers whose
-# channels draw top and foot apart, and these are the coarse ones. Karras et al. found the same of the pose of a head.
-
-# %%
 for name, letter, thicker in (("7x7 | 14x14", 0.03, 0.05), ("14x14 | 28x28", 0.3, None)):
     row = {what: coarse - fine for what, (coarse, fine) in table[name].items()}
     lesson.promise(f"letter, coarse over fine, {name}", row["letter"], low=letter if hold else None)
@@ -249,34 +222,39 @@ for name, letter, thicker in (("7x7 | 14x14", 0.03, 0.05), ("14x14 | 28x28", 0.3
     lesson.promise(f"slant, fine over coarse, {name}", -row["slant"], high=0 if hold else None)
 
 # %% [markdown]
+# **The letter** is made at 7x7 and 14x14 together: with both of them from a, most children have a's letter, and b's no
+# more often than by chance; cut between the two, a's coarse part still counts for more. **The thickness** comes from
+# the fine side of that cut. A style does the same everywhere in the picture: it can make all strokes thicker where they
+# are. (Even an untrained G does so, as --quick shows: it lies in how G is built.) **The slant** one might expect to be
+# a fine thing, too, but it is a coarse one. To lean, the top of a letter has to move to the right and its foot to the
+# left. That takes layers whose channels draw top and foot apart, and these are the coarse ones. Karras et al. found the
+# same of the pose of a head.
+#
 # **Noise and truncation.** The same w with other noise: how much changes? And *truncation*: in the middle of all w are
 # the usual letters, far out the rare ones, which G has seldom practised. Pull w inwards, to middle + psi (w - middle):
 # with a smaller psi the letters are fewer (coverage, lesson 4.4), and at first better (density).
 
 # %%
-x = draw([w_a] * 4, draw_noises(n_drawn))
+x = draw([w_a] * 4, G.noises(n_drawn))
 lesson.promise("change by other noise, over that between a and b", np.abs(x - a).mean() / np.abs(b - a).mean())
 lesson.promise("letters that stay under other noise, %", 100 * np.mean(judge.labels(x) == of_a["letter"]))
-middle = w_of(mg.random.normal((2000, Z))).mean(axis=0)  # (Z,)
-truncated = {psi: draw([middle + psi * (w_a - middle)] * 4, noises) for psi in (1.0, 0.7, 0.4)}
-found = [metrics.density_coverage(train_features, judge.features(x)) for x in truncated.values()]
-for psi, (density, coverage) in zip(truncated, found, strict=True):
-    lesson.promise(f"density, psi = {psi}", density)
-    lesson.promise(f"coverage, psi = {psi}", coverage)
-lesson.promise("density, won by psi = 0.7", found[1].density - found[0].density, low=0 if hold else None)
-lesson.promise("coverage, lost by psi = 0.4", found[0].coverage - found[-1].coverage, low=0 if hold else None)
+middle, found = G.mapping(mg.random.normal((2000, Z))).data.mean(axis=0), {}  # (Z,)
+for psi in (1.0, 0.7, 0.4):
+    truncated = draw([middle + psi * (w_a - middle)] * 4, noises)  # (n_drawn, 28, 28, 1)
+    found[psi] = metrics.density_coverage(train_features, judge.features(truncated))
+    lesson.promise(f"density, psi = {psi}", found[psi].density)
+    lesson.promise(f"coverage, psi = {psi}", found[psi].coverage)
+lesson.promise("density, won by psi = 0.7", found[0.7].density - found[1].density, low=0 if hold else None)
+lesson.promise("coverage, lost by psi = 0.4", found[1].coverage - found[0.4].coverage, low=0 if hold else None)
 
 # %%
 i = mg.xp.arange(36)
 row_w, column_w = w_a[i // 6], w_b[i % 6]  # (36, Z) each: the same in a row of the grid, the same in a column
 children = draw([row_w, row_w, column_w, column_w], [noise[:36] for noise in noises])  # (36, 28, 28, 1)
 figure, axes = plt.subplots(1, 4, figsize=(16.5, 4), width_ratios=[1, 1, 1, 1.8])
-titles = "Drawn", "The same, psi = 0.4", "Children, cut at 7x7 | 14x14"
-for ax, x, title in zip(axes[:3], (a[:36], truncated[0.4][:36], children), titles, strict=True):
-    tiles = x.reshape(6, 6, 28, 28).transpose(0, 2, 1, 3)  # (6, side, 6, side)
-    ax.imshow(tiles.reshape(168, 168), cmap="gray_r", vmin=0, vmax=1)
-    ax.set(title=title, xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+lesson.show(axes[0], a[:36], "Drawn", columns=6)
+lesson.show(axes[1], truncated[:36], "The same, psi = 0.4", columns=6)  # the last of the three
+lesson.show(axes[2], children, "Children, cut at 7x7 | 14x14", columns=6)
 axes[2].set(ylabel="one coarse style a row", xlabel="one fine style a column")
 shares = np.array([np.ravel(list(row.values())) for row in table.values()])  # (3 cuts, 6)
 axes[3].imshow(shares, cmap="Blues", vmin=0, vmax=1.4, aspect="auto")
@@ -293,8 +271,9 @@ lesson.save(figure, "11_style_gan.png")
 # picture alone.
 
 # %%
-straight = floors(draw([z] * 4, noises))
-lesson.promise("distance with z for w, times as far", straight / floors(a), low=2 if hold else None)
+straight = judge.features(draw([z] * 4, noises))  # (n_drawn, 64)
+worse = metrics.frechet_ratio(straight, test_features, train_features).ratio / floors
+lesson.promise("distance with z for w, times as far", worse, low=2 if hold else None)
 
 # %% [markdown]
 # **The same in Keras and in PyTorch**: the last style, of 16 channels `x`, with its `weights`.

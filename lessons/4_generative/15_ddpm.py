@@ -2,7 +2,8 @@
 
 Goal: diffusion on images: a small U-Net, two noise schedules, and a sampler that needs a tenth of the calls.
 Needs: diffusion in the plane (lesson 4.14), convolutions, group norm.
-Time: about 4 min on two cores (--quick: 5 s; --steps 2000: half of that; --schedule linear: the other schedule).
+Time: about 4 min on two cores (--quick: 5 s; --steps 2000: half of that; --schedule linear: the other schedule;
+    --data mnist, of 28x28: TIME).
 You should see: new digits at most twice as far from test digits as training digits are (Frechet distance), all ten
     digits among them, none copied; and in 20 steps instead of 200, digits at most 1.5 times as far.
 """
@@ -18,12 +19,16 @@ import numpy as np
 
 import minigen as mg
 from minigen import data, lesson, metrics, nn, optim, parallel, xp  # xp is NumPy, or CuPy with --backend cupy
+from minigen.models import diffusion
 
-args = lesson.arguments(__doc__, steps=4000, schedule="cosine")
+args = lesson.arguments(__doc__, data=("digits", "mnist"), steps=0, schedule="cosine")
 plt = lesson.pyplot()
-x_train, _, x_test, _ = (mg.asarray(part) for part in data.digits())
-x = 2 * x_train - 1  # (N, 8, 8, 1), paper -1, ink 1: its mean is nearer to the noise's
-T, steps, batch_size, n = (40, 20, 16, 40) if args.quick else (200, args.steps, 64, 1000)
+x_train, _, x_test, _ = data.mnist() if args.data == "mnist" else data.digits()
+x_train, x_test = mg.asarray(x_train), mg.asarray(x_test[:1000])  # MNIST has 10,000
+x, side = 2 * x_train - 1, x_train.shape[1]  # (N, side, side, 1), paper -1, ink 1: its mean is nearer to the noise's
+tiny, T, batch_size = side == 8, 40 if args.quick else 200, 16 if args.quick else 64
+steps, n = args.steps or (20 if args.quick else 4000 if tiny else 2000), 40 if args.quick else 1000 if tiny else 500
+sure = tiny and steps >= 2000 and args.schedule == "cosine"  # what is promised below is promised for these
 fall = xp.cos((xp.arange(T + 1) / T + 0.008) / 1.008 * np.pi / 2) ** 2  # (T + 1,)
 betas = {"cosine": xp.minimum(1 - fall[1:] / fall[:-1], 0.999), "linear": xp.linspace(0.1, 20, T) / T}  # (T,) each
 if args.schedule not in betas:
@@ -33,21 +38,16 @@ alpha_bar = alpha_bars[args.schedule]
 
 
 # %%
-def noised(x, t, noise, alpha_bar):  # (n, 8, 8, 1), (n,), (n, 8, 8, 1), (T,) -> (n, 8, 8, 1)
+def noised(x, t, noise, alpha_bar):  # (n, side, side, 1), (n,), (n, side, side, 1), (T,) -> (n, side, side, 1)
     share = alpha_bar[t].reshape(-1, 1, 1, 1)
     return xp.sqrt(share) * x + xp.sqrt(1 - share) * noise
 
 
-def show(ax, images, title, columns=10):  # images (n, 8, 8, 1)
-    tiles = np.pad(mg.to_numpy(images).reshape(-1, columns, 8, 8), ((0, 0), (0, 0), (0, 1), (0, 1)))
-    ax.imshow(tiles.transpose(0, 2, 1, 3).reshape(-1, 9 * columns), cmap="gray_r", vmin=0, vmax=1)
-    ax.set(title=title, frame_on=False, xticks=[], yticks=[])
-
-
 figure, axes = plt.subplots(2, 1, figsize=(8, 1.6))
-t, noise = xp.arange(0, T, T // 20), mg.random.normal((1, 8, 8, 1))  # (20,), the same noise for all
+t, noise = xp.arange(0, T, T // 20), mg.random.normal((1, side, side, 1))  # (20,), the same noise for all
 for ax, (name, share) in zip(axes, alpha_bars.items(), strict=True):
-    show(ax, (noised(x[3:4], t, noise, share) + 1) / 2, f"{name}, t = 0, {T // 20}, ... {T - T // 20}", columns=20)
+    images = (noised(x[3:4], t, noise, share) + 1) / 2  # (20, side, side, 1)
+    lesson.show(ax, images, f"{name}, t = 0, {T // 20}, ... {T - T // 20}", columns=20)
     least, most = {"cosine": (None, 0.1), "linear": (0.3, 0.4)}[name]
     lesson.promise(f"{name}: steps with under 1 % of the digit", (share < 0.01).mean(), low=least, high=most)
 lesson.save(figure, "15_ddpm_schedules.png")
@@ -78,11 +78,11 @@ class UNet(nn.Module):
         self.up, self.large2 = nn.Sequential(nn.Upsample(2), nn.Conv2d(64, 32, 3, padding=1)), Block(64, 32)
         self.last = nn.Sequential(nn.GroupNorm(8, 32), nn.SiLU(), nn.Conv2d(32, 1, 3, padding=1))
 
-    def forward(self, x, t):  # x (n, 8, 8, 1), t (n,) -> (n, 8, 8, 1)
+    def forward(self, x, t):  # x (n, side, side, 1), t (n,) -> (n, side, side, 1)
         angle = t[:, None] / T * xp.logspace(0, 3, 32)  # (n, 32)
         time = self.clock(xp.concatenate([xp.sin(angle), xp.cos(angle)], axis=1).astype("float32"))  # (n, 128)
-        across = self.large1(self.first(x), time)  # (n, 8, 8, 32)
-        h = self.small2(self.small1(self.down(across), time), time)  # (n, 4, 4, 64)
+        across = self.large1(self.first(x), time)  # (n, side, side, 32)
+        h = self.small2(self.small1(self.down(across), time), time)  # (n, side/2, side/2, 64)
         return self.last(self.large2(mg.concatenate(self.up(h), across, axis=3), time))
 
 
@@ -100,11 +100,11 @@ def step(x_t, guess, now, then, sigma, noise):  # images; now, then: alpha_bar[t
     return then**0.5 * x_0 + max(1 - then - sigma**2, 0) ** 0.5 * guess + sigma * noise
 
 
-def sample(net, alpha_bar, n, steps=T, eta=1.0, seed=args.seed):  # -> (n, 8, 8, 1), grey values in [0, 1]
+def sample(net, alpha_bar, n, steps=T, eta=1.0, seed=args.seed):  # -> (n, side, side, 1), grey values in [0, 1]
     if not 1 <= steps <= T:
         raise ValueError(f"sample: steps is {steps}; the network has learned {T} steps, so it wants 1 to {T}")
     rng = xp.random.default_rng(seed)  # its own: nothing but the seed decides
-    x_t = rng.standard_normal((n, 8, 8, 1), dtype="float32")
+    x_t = rng.standard_normal((n, side, side, 1), dtype="float32")
     times = [k * T // steps for k in range(steps)][::-1]  # evenly spaced, down to 0
     for t, s in zip(times, [*times[1:], None], strict=True):
         now, then = float(alpha_bar[t]), 1.0 if s is None else float(alpha_bar[s])
@@ -120,8 +120,10 @@ def sample(net, alpha_bar, n, steps=T, eta=1.0, seed=args.seed):  # -> (n, 8, 8,
 # we draw a few digits, always from the same noise, in 20 steps: look at 15_ddpm_training.png while it runs.
 
 # %%
-net, rng = UNet(), mg.random.generator()
-assert net.parameter_count() == 258_433
+# 28x28 halves once more: strokes have to agree across the whole digit. That U-Net is the library's, else the same.
+net = UNet() if tiny else diffusion.UNet(T=T, widths=(32, 64, 64))
+assert not tiny or net.parameter_count() == 258_433
+rng = mg.random.generator()
 adam = optim.Adam(net.parameters(), lr=2e-3)
 schedule = optim.WarmUp(adam, steps=50, then=optim.CosineLR(adam, steps=steps))
 ema = optim.ExponentialMovingAverage(net, decay=0.995, warm_up=True)
@@ -137,7 +139,7 @@ with parallel.Team(lambda x, t, e: mg.mse(net(noised(x, t, e, alpha_bar), t), e)
         ema.update()
         if k in looks:
             with ema.applied():
-                show(looks[k], sample(net, alpha_bar, 20, steps=20, eta=0.0), f"step {k:,}")
+                lesson.show(looks[k], sample(net, alpha_bar, 20, steps=20, eta=0.0), f"step {k:,}")
             lesson.save(figure, "15_ddpm_training.png")
 for parameter, average in zip(net.parameters(), ema.averages, strict=True):
     parameter.data = average  # from here on the network is the averaged one
@@ -149,21 +151,21 @@ for parameter, average in zip(net.parameters(), ema.averages, strict=True):
 # After 2,000 training steps (seed 0), 20 steps of DDIM gave 1.9 floors with the linear schedule, 1.4 with the cosine.
 
 # %%
-judge = metrics.classifier("digits")
-of_train, of_test = judge.features(x_train), judge.features(x_test)  # (N, 64), (359, 64)
-low, ratios = 0.93 if steps >= 2000 and args.schedule == "cosine" else None, []
+judge = metrics.classifier(args.data)
+of_train, of_test = judge.features(x_train), judge.features(x_test)  # (N, 64), (M, 64)
+low, ratios = 0.93 if sure else None, []
 figure, axes = plt.subplots(1, 3, figsize=(9, 1.7))
-show(axes[0], x_test[:40], "test digits")
+lesson.show(axes[0], x_test[:40], "test digits")
 for ax, count, eta in zip(axes[1:], (T, 20), (1.0, 0.0), strict=True):
     title = f"{count} steps of {'DDPM' if eta else 'DDIM'}"
-    images = sample(net, alpha_bar, n, count, eta)  # (n, 8, 8, 1)
+    images = sample(net, alpha_bar, n, count, eta)  # (n, side, side, 1)
     features, labels = judge.features(images), judge.labels(images)  # (n, 64), (n,)
     ratio = metrics.frechet_ratio(features, of_test, of_train).ratio
     ratios.append(lesson.promise(f"{title}: Frechet distance, times the floor", ratio, high=low and 2))
     lesson.promise(f"{title}: coverage", metrics.density_coverage(of_test, features).coverage, low=low)
     lesson.promise(f"{title}: label entropy", metrics.label_entropy(labels, 10), low=low and 2.25)
     lesson.promise(f"{title}: to the nearest, times real", metrics.memorising(images, x_test, x_train), low=0.95)
-    show(ax, images[:40], title)
+    lesson.show(ax, images[:40], title)
 lesson.save(figure, "15_ddpm.png")
 lesson.promise("DDIM in 20 steps, times the distance of all steps", ratios[1] / ratios[0], high=low and 1.5)
 
@@ -176,13 +178,14 @@ lesson.promise("DDIM in 20 steps, times the distance of all steps", ratios[1] / 
 # %%
 for t in (T * 3 // 4, T // 2, T // 8):
     now, then = float(alpha_bar[t]), float(alpha_bar[0])
-    x_t = noised(2 * x_test[:100] - 1, xp.full(100, t), mg.random.normal((100, 8, 8, 1)), alpha_bar)
+    x_t = noised(2 * x_test[:100] - 1, xp.full(100, t), mg.random.normal((100, side, side, 1)), alpha_bar)
     with mg.no_grad():
-        guess = net(x_t, xp.full(100, t)).data  # (100, 8, 8, 1)
-    away = now**0.5 * x.reshape(1, -1, 64) - x_t.reshape(100, 1, 64)  # (100, N, 64), from x_t to each digit
-    share = mg.softmax(-(away**2).sum(axis=2) / (2 * (1 - now)))  # (100, N): of which digit? by Bayes' rule
-    exact = (share[:, :, None] * away).sum(axis=1) / (1 - now)  # (100, 64)
-    ours = -guess.reshape(100, 64) / (1 - now) ** 0.5  # (100, 64)
+        guess = net(x_t, xp.full(100, t)).data  # (100, side, side, 1)
+    means, points = now**0.5 * x.reshape(len(x), -1), x_t.reshape(100, -1)  # (N, D), (100, D): D pixels
+    away = (means**2).sum(axis=1) - 2 * points @ means.T  # (100, N): |point - mean|^2, less what is the same for all
+    share = mg.softmax(-away / (2 * (1 - now)))  # (100, N): of which digit? by Bayes' rule
+    exact = (share @ means - points) / (1 - now)  # (100, D)
+    ours = -guess.reshape(100, -1) / (1 - now) ** 0.5  # (100, D)
     cosine = (ours * exact).sum(axis=1) / xp.linalg.norm(ours, axis=1) / xp.linalg.norm(exact, axis=1)  # (100,)
     least, most = (0.9, None) if t >= T / 2 else (None, 0.9)
     lesson.promise(f"cosine of the scores, t = {t}", cosine.mean(), low=low and least, high=low and most)
@@ -192,7 +195,7 @@ for t in (T * 3 // 4, T // 2, T // 8):
 # tells. **Exercise**: `minigen learn run diffusion_loss`.
 
 # %%
-late = sample(lambda x_t, t: net(x_t, xp.minimum(t + T // 20, T - 1)), alpha_bar, n, 20, 0.0)  # (n, 8, 8, 1)
+late = sample(lambda x_t, t: net(x_t, xp.minimum(t + T // 20, T - 1)), alpha_bar, n, 20, 0.0)  # (n, side, side, 1)
 wrong = metrics.frechet_ratio(judge.features(late), of_test, of_train).ratio
 lesson.promise("told the time of the step before, times the distance", wrong / ratios[1], low=low and 1.2)
 x_t, guess, x_s = (mg.to_numpy(a) for a in (x_t, guess, step(x_t, guess, now, then, 0.0, 0.0)))  # for the cell below

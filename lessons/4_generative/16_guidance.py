@@ -2,7 +2,7 @@
 
 Goal: a diffusion model that draws what it is asked for, and one number that trades variety for certainty.
 Needs: DDPM (lesson 4.15), whose U-Net, schedule and sampler are imported here; what Bayes' rule says.
-Time: about 3 min on two cores (--quick: 5 s).
+Time: about 3 min on two cores (--quick: 5 s; --data mnist, of 28x28: TIME).
 You should see: the digit that was asked for in at least 97 of 100 drawings. With more guidance it is in nearly all of
     them, and they become more and more alike: accuracy rises, recall falls.
 """
@@ -19,13 +19,14 @@ import minigen as mg
 from minigen import data, lesson, metrics, optim, parallel, xp  # xp is NumPy, or CuPy with --backend cupy
 from minigen.models import diffusion
 
-args = lesson.arguments(__doc__, steps=1500)
+args = lesson.arguments(__doc__, data=("digits", "mnist"), steps=1500)
 plt = lesson.pyplot()
-x_train, y_train, x_test, y_test = data.digits()
+x_train, y_train, x_test, y_test = data.mnist() if args.data == "mnist" else data.digits()
+x_test, y_test, side = x_test[:500], y_test[:500], x_train.shape[1]  # (M, side, side, 1); MNIST has 10,000
 T, steps, batch_size, n = (20, 15, 16, 40) if args.quick else (200, args.steps, 64, 500)
-x, labels = mg.asarray(2 * x_train - 1), mg.asarray(data.one_hot(y_train, 10))  # (N, 8, 8, 1), (N, 10)
+x, labels = mg.asarray(2 * x_train - 1), mg.asarray(data.one_hot(y_train, 10))  # (N, side, side, 1), (N, 10)
 alpha_bar = diffusion.cosine_schedule(T)  # (T,)
-net = diffusion.UNet(T=T, condition=10)
+net = diffusion.UNet(T=T, condition=10, widths=(32, 64) if side == 8 else (32, 64, 64))  # 28x28 halves twice
 print(f"{net.parameter_count():,} parameters, of which {net.asked.parameter_count():,} read the condition")
 
 # %% [markdown]
@@ -39,7 +40,7 @@ ema = optim.ExponentialMovingAverage(net, decay=0.995, warm_up=True)
 rng = mg.random.generator()
 
 
-def loss_of(x_0, t, noise, asked):  # (n, 8, 8, 1), (n,), (n, 8, 8, 1), (n, 10)
+def loss_of(x_0, t, noise, asked):  # (n, side, side, 1), (n,), (n, side, side, 1), (n, 10)
     return mg.mse(net(diffusion.noised(x_0, t, noise, alpha_bar), t, asked), noise)
 
 
@@ -48,7 +49,7 @@ with parallel.Team(loss_of, adam) as team:
         chosen, t = rng.integers(len(x), size=batch_size), rng.integers(T, size=batch_size)  # (n,), (n,)
         asked = labels[chosen] * mg.random.keep_mask((batch_size, 1), 0.1)  # (n, 10), some rows all zeros
         adam.zero_grad()
-        team.backward(x[chosen], t, mg.random.normal((batch_size, 8, 8, 1)), asked)
+        team.backward(x[chosen], t, mg.random.normal((batch_size, side, side, 1)), asked)
         adam.step()
         schedule.step()
         ema.update()
@@ -60,13 +61,13 @@ for parameter, average in zip(net.parameters(), ema.averages, strict=True):
 # shows what it is. With much noise the label tells what the image no longer shows.
 
 # %%
-low = 0.9 if steps >= 1500 else None  # fewer steps promise less
-x_0, asked_test = mg.asarray(2 * x_test - 1), mg.asarray(data.one_hot(y_test, 10))  # (359, 8, 8, 1), (359, 10)
+low = 0.9 if steps >= 1500 and args.data == "digits" else None  # fewer steps promise less
+x_0, asked_test = mg.asarray(2 * x_test - 1), mg.asarray(data.one_hot(y_test, 10))  # (M, side, side, 1), (M, 10)
 for t in (T // 8, T // 2, T * 3 // 4):
     times, noise = xp.full(len(x_0), t), mg.random.normal(x_0.shape)
-    x_t = diffusion.noised(x_0, times, noise, alpha_bar)  # (359, 8, 8, 1)
+    x_t = diffusion.noised(x_0, times, noise, alpha_bar)  # (M, side, side, 1)
     with mg.no_grad():
-        without, told = net(x_t, times).data, net(x_t, times, asked_test).data  # (359, 8, 8, 1) each
+        without, told = net(x_t, times).data, net(x_t, times, asked_test).data  # (M, side, side, 1) each
     worth = ((told - noise) ** 2).mean() / ((without - noise) ** 2).mean()
     lesson.promise(f"loss with the label over without, t = {t}", worth, high=low if t >= T / 2 else None)
 
@@ -85,7 +86,7 @@ for t in (T // 8, T // 2, T * 3 // 4):
 
 # %%
 guidance = 3.0
-guess = without + guidance * (told - without)  # (359, 8, 8, 1)
+guess = without + guidance * (told - without)  # (M, side, side, 1)
 with mg.no_grad():
     again = diffusion.guided(net, x_t, times, asked_test, guidance).data
 assert float(abs(again - guess).max()) < 1e-4  # what the sampler does in each of its steps
@@ -96,14 +97,14 @@ assert float(abs(again - guess).max()) < 1e-4  # what the sampler does in each o
 # 98.6 % right.)
 
 # %%
-judge = metrics.classifier("digits")
-real_train, real_test = judge.features(x_train), judge.features(x_test)  # (N, 64), (359, 64)
+judge = metrics.classifier(args.data)
+real_train, real_test = judge.features(x_train), judge.features(x_test)  # (N, 64), (M, 64)
 wanted = np.arange(n) % 10  # (n,)
 
 
-def draw(**settings):  # -> (n, 8, 8, 1), grey values in [0, 1]
+def draw(**settings):  # -> (n, side, side, 1), grey values in [0, 1]
     condition = mg.asarray(data.one_hot(wanted, 10))  # (n, 10)
-    drawn = diffusion.sample(net, alpha_bar, (n, 8, 8, 1), condition=condition, seed=args.seed, **settings)
+    drawn = diffusion.sample(net, alpha_bar, (n, side, side, 1), condition=condition, seed=args.seed, **settings)
     return (mg.to_numpy(drawn) + 1) / 2
 
 
@@ -131,10 +132,7 @@ for ax, guidance in zip(axes.flat, (0.0, 1.0, 2.0, 5.0), strict=True):
     rows[guidance] = seen, recall
     lesson.promise(f"guidance {guidance:g}: asked-for digit seen", seen)
     lesson.promise(f"guidance {guidance:g}: recall", recall)
-    tiles = np.pad(images[:40, :, :, 0].reshape(4, 10, 8, 8), ((0, 0), (0, 0), (0, 1), (0, 1)))
-    ax.imshow(tiles.transpose(0, 2, 1, 3).reshape(36, 90), cmap="gray_r", vmin=0, vmax=1)  # a column for each digit
-    ax.set(title=f"guidance {guidance:g}: {seen:.0%} as asked, recall {recall:.2f}")
-    ax.axis("off")
+    lesson.show(ax, images[:40], f"guidance {guidance:g}: {seen:.0%} as asked, recall {recall:.2f}")
 lesson.save(figure, "16_guidance.png")
 lesson.promise("seen more often with guidance 2 than with 1", rows[2.0][0] - rows[1.0][0], low=low and 0.02)
 lesson.promise("recall lost from guidance 1 to 5", rows[1.0][1] - rows[5.0][1], low=low and 0.2)
@@ -151,7 +149,7 @@ broken = metrics.frechet_ratio(judge.features(images), real_test, real_train).ra
 lesson.promise("guidance 20: Frechet distance, times the floor", broken, low=low and 4)
 lesson.promise("guidance 20: asked-for digit seen", metrics.label_accuracy(judge.labels(images), wanted))
 guidance = 3.0  # for the cell below
-without, told, guess = (mg.to_numpy(array) for array in (without, told, guess))  # (359, 8, 8, 1) each
+without, told, guess = (mg.to_numpy(array) for array in (without, told, guess))  # (M, side, side, 1) each
 
 # %% [markdown]
 # **The same in Keras and in PyTorch**: the guided guess, out of the guesses `without` and with the label (`told`).

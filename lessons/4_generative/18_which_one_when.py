@@ -124,12 +124,10 @@ lesson.promise("Gaussian: bits more than the VAE's", gaussian - vae, low=0.5 if 
 
 # %%
 figure, axes = plt.subplots(6, 1, figsize=(9, 8))
-shown = np.concatenate([np.flatnonzero(y_train == c)[:4] for c in range(K)])  # (40,), four of each class
+four = np.stack([np.flatnonzero(y_train == c)[:4] for c in range(K)])  # (K, 4), four of each class
+shown = four.reshape(20, 2).T.ravel()  # (40,): two rows of 20, in which each class is a square of four
 for ax, (name, x) in zip(axes, {"real": x_train, **drawn}.items(), strict=True):
-    tiles = np.pad(x[shown % len(x), ..., 0], ((0, 0), (0, 1), (0, 1))).reshape(20, 2, 9, 9)
-    ax.imshow(tiles.transpose(1, 2, 0, 3).reshape(18, -1), cmap="gray_r", vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    lesson.show(ax, x[shown % len(x)], columns=20)
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
     if name != "real":
         frechet, _, coverage, _, _, bits = rows[name].values()
