@@ -204,6 +204,25 @@ ROWS: dict[str, tuple[str, list[str], list[tuple[str, float | None, bool]]]] = {
             ("recall lost from guidance 1 to 5", None, False),
         ],
     ),
+    "ddpm_mnist": (  # a quarter of an hour: such a network belongs on a GPU
+        "4_generative/15_ddpm.py",
+        ["--data", "mnist"],
+        [
+            ("200 steps of DDPM: Frechet distance, times the floor", None, True),
+            ("200 steps of DDPM: label entropy", None, False),
+            ("200 steps of DDPM: to the nearest, times real", None, False),
+            ("20 steps of DDIM: Frechet distance, times the floor", None, True),
+        ],
+    ),
+    "guidance_mnist": (
+        "4_generative/16_guidance.py",
+        ["--data", "mnist"],
+        [
+            ("DDPM: asked-for digit seen", None, False),
+            ("DDPM: Frechet distance, times the floor", None, True),
+            ("recall lost from guidance 1 to 5", None, False),
+        ],
+    ),
     "text_to_image": (
         "4_generative/17_text_to_image.py",
         [],

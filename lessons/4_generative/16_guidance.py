@@ -23,7 +23,7 @@ args = lesson.arguments(__doc__, data=("digits", "mnist"), steps=1500)
 plt = lesson.pyplot()
 x_train, y_train, x_test, y_test = data.mnist() if args.data == "mnist" else data.digits()
 x_test, y_test, side = x_test[:500], y_test[:500], x_train.shape[1]  # (M, side, side, 1); MNIST has 10,000
-T, steps, batch_size, n = (20, 15, 16, 40) if args.quick else (200, args.steps, 64, 500)
+T, steps, batch_size, n = (20, 15, 16, 40) if args.quick else (200, args.steps, 64, 500 if side == 8 else 200)
 x, labels = mg.asarray(2 * x_train - 1), mg.asarray(data.one_hot(y_train, 10))  # (N, side, side, 1), (N, 10)
 alpha_bar = diffusion.cosine_schedule(T)  # (T,)
 net = diffusion.UNet(T=T, condition=10, widths=(32, 64) if side == 8 else (32, 64, 64))  # 28x28 halves twice
