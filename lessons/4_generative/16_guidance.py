@@ -2,7 +2,7 @@
 
 Goal: a diffusion model that draws what it is asked for, and one number that trades variety for certainty.
 Needs: DDPM (lesson 4.15), whose U-Net, schedule and sampler are imported here; what Bayes' rule says.
-Time: about 3 min on two cores (--quick: 5 s; --data mnist, of 28x28: TIME).
+Time: about 3 min on two cores (--quick: 5 s; --data mnist: 28x28, 13 min, 90 of 100 as asked).
 You should see: the digit that was asked for in at least 97 of 100 drawings. With more guidance it is in nearly all of
     them, and they become more and more alike: accuracy rises, recall falls.
 """
