@@ -112,8 +112,10 @@ def show(ax: Any, images: Any, title: str = "", *, columns: int = 10) -> None:
     for k, image in enumerate(x.clip(0, 1)):
         picture[k // columns, :-1, k % columns, :-1] = image
     picture = picture.reshape(rows * (height + 1), -1, channels)[:-1, :-1]
-    ax.imshow(picture.squeeze(2) if channels == 1 else picture, cmap="gray_r", vmin=0, vmax=1)
+    picture = picture.squeeze(2) if channels == 1 else picture
+    ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     ax.set(title=title, frame_on=False, xticks=[], yticks=[])
+    ax.tick_params(length=0)  # for who names the rows
 
 
 def progress(iterable: Iterable[Any], text: str, *, stoppable: bool = True) -> Iterable[Any]:

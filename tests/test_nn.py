@@ -312,6 +312,12 @@ def test_a_state_that_holds_no_numbers_changes_nothing(wrong):
     assert (layer.w.numpy() == before).all()
 
 
+def test_a_state_may_hold_arrays_of_another_library():
+    layer, other = nn.Dense(3, 2), nn.Dense(3, 2)
+    layer.load_state_dict({path: memoryview(mg.to_numpy(array)) for path, array in other.state_dict().items()})
+    assert (layer.w.numpy() == other.w.numpy()).all()
+
+
 def test_loading_between_forward_and_backward_is_noticed():
     layer = nn.Dense(3, 2)
     loss = layer(mg.tensor(normals(4, 3), requires_grad=True)).sum()

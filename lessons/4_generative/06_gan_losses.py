@@ -27,26 +27,26 @@ steps = (100 if points else 5) if args.quick else args.steps or (2000 if points 
 
 # %% [markdown]
 # **The losses**, of D's answers `real` and `fake`, any numbers (N, 1). *Non-saturating* (Goodfellow 2014): softplus(a)
-# is log(1 + e^a), so softplus(-a) is -log s(a), the cross-entropy for the label 1. *LSGAN* (Mao 2017): squares do not
-# flatten where D is sure. *WGAN* (Arjovsky 2017): D, now called a *critic*, gives scores. If its slope is at most 1
-# everywhere, the largest difference of mean scores is the *Wasserstein distance*: how far the fakes would have to be
-# carried to become the real points. It shrinks smoothly as G gets closer, even where the two do not overlap. Holding
-# every weight of D in [-0.1, 0.1] bounds the slope, crudely. (The paper gives this D five steps for each of G's, and
-# RMSProp; here all have one, and Adam.)
+# is log(1 + e^a), so softplus(-a) is -log of the sigmoid of a, the cross-entropy for the label 1. *LSGAN* (Mao 2017):
+# squares do not flatten where D is sure. *WGAN* (Arjovsky 2017): D, now called a *critic*, gives scores. If its slope
+# is at most 1 everywhere, the largest difference of mean scores is the *Wasserstein distance*: how far the fakes would
+# have to be carried to become the real points. It shrinks smoothly as G gets closer, even where the two do not overlap.
+# Holding every weight of D in [-0.1, 0.1] bounds the slope, crudely. (The paper gives this D five steps for each of
+# G's, and RMSProp; here all have one, and Adam.)
 #
 # Two add a penalty instead. *WGAN-GP* (Gulrajani 2017) asks WGAN's D for a slope of 1 on lines between real points and
 # fakes, *R1* (Mescheder 2018) asks the non-saturating D for flatness at real points: there G can come to rest.
 
 # %%
-logistic = (
-    lambda real, fake: mg.softplus(-real).mean() + mg.softplus(fake).mean(),  # D's
-    lambda fake: mg.softplus(-fake).mean(),  # G's
+logistic = (  # non-saturating, R1
+    lambda real, fake: mg.softplus(-real).mean() + mg.softplus(fake).mean(),  # what D minimises
+    lambda fake: mg.softplus(-fake).mean(),  # what G minimises
 )
-squares = (
+squares = (  # LSGAN
     lambda real, fake: ((real - 1) ** 2).mean() / 2 + (fake**2).mean() / 2,
     lambda fake: ((fake - 1) ** 2).mean() / 2,
 )
-scores = (lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean())
+scores = (lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean())  # WGAN, WGAN-GP
 
 # %% [markdown]
 # **Penalties on the slope.** The slope at a point is the length of the gradient of D's answer with respect to it. To
@@ -172,9 +172,10 @@ def train(name):
 
 
 # %% [markdown]
-# **The table.** *Caught*: modes with a good point; *good*: points within 3 sigma of a centre (98.9 % of the real ones);
-# KL: how unevenly the modes are filled (Lin et al., "PacGAN", 2018). Each of them alone can be had for nothing: one
-# point makes a mode caught, one mode well hit makes all points good, a wide blur has a KL of 0. Bounds: for R1 alone.
+# **The measures.** *Caught*: modes with a good point; *good*: points within 3 sigma of a centre (98.9 % of the real
+# ones); KL: how unevenly the modes are filled (Lin et al., "PacGAN", 2018). Each of them alone can be had for nothing:
+# one point makes a mode caught, one mode well hit makes all points good, a wide blur has a KL of 0. Bounds: for R1
+# alone.
 
 # %%
 drawn, found = {}, {}

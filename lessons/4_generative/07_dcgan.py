@@ -186,7 +186,7 @@ lesson.promise("largest step, of the way", (jumps.max(axis=1) / whole).mean(), h
 
 figure, axes = plt.subplot_mosaic([["same z", "losses", "floors"], ["drawn", "drawn", "walks"]], figsize=(12, 7.6))
 same_z = np.stack([pictures for pictures, _ in moments.values()], axis=1).reshape(-1, side, side)  # a row for each z
-lesson.show(axes["same z"], same_z, "Eight z, at the moments on the right", columns=len(moments))
+lesson.show(axes["same z"], same_z, f"Eight z, after 0 to {steps} steps", columns=len(moments))
 lesson.show(axes["drawn"], drawn[:200], "New drawings", columns=20)
 lesson.show(axes["walks"], walks[:, ::2].reshape(-1, side, side), "Walks from one z to another")
 axes["losses"].plot(np.linspace(0, len(losses), len(smooth)), smooth, label=["D", "G"])

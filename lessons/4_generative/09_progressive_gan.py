@@ -181,12 +181,15 @@ lesson.promise("pooled test letters that are read right, %", 100 * right, low=99
 # weights once at each place of the smaller picture. Here the channels are halved whenever the side doubles, so all
 # these layers cost the same, and the third one adds half: a step at 28x28 costs two thirds. So the network that grows
 # takes 1.15 times as many steps, and still multiplies less. (In time it saves a little more: at 56x56 twice as many
-# numbers go through memory.) We draw with averaged weights; the average begins anew at
-# 56x56, or the new layers' first, random weights would stay in it for long.
+# numbers go through memory.)
+#
+# We draw with averaged weights; the average begins anew at 56x56, or the new layers' first, random weights would stay
+# in it for long.
 
 # %%
 layer, dense = 7 * 7 * 4 * 4 * 64 * 32, 7 * 7 * 64 * Z  # places x kernel x channels in and out; in G as in D
-cost = {28: 2 * layer + dense + 28 * 28 * 16, 56: 3 * layer + dense + 56 * 56 * 8}  # multiplications for one picture
+# multiplications of a picture's way through G, or D (without R1 and the fade-in's second path: the ratio counts)
+cost = {28: 2 * layer + dense + 28 * 28 * 16, 56: 3 * layer + dense + 56 * 56 * 8}
 courses, results = {}, {}
 for name, stages in (("grown", [(28, small_steps), (56, large_steps)]), ("at once", [(56, steps)])):
     G, D, d_adam, g_adam, rng = start()

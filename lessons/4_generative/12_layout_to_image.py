@@ -198,7 +198,8 @@ for norm in (SPADE, Beside):
 # through. Even the light does, by the one way left: at the borders, where the convolutions see the zeros of the
 # padding. But one kind everywhere is what the normalisation forgets: the rival paints the same muddle for all four.
 #
-# **Exercises**: `minigen learn run batch_norm_scale` and `batch_norm_input`, a normalisation's gradients; `gan_losses`.
+# **Exercises**: `minigen learn run batch_norm_scale` and `batch_norm_input`, a normalisation's gradients, and
+# `gan_losses`, those of the game with the sigmoid in place of the hinge.
 
 # %%
 pair = (y_test[:, 1:] == y_test[:, :-1]) & (y_test[:, 1:] > 0)  # (n, S - 1, S), which pixels the roughness counts
@@ -221,10 +222,11 @@ light = xp.ones((len(y), 1, 1, 1), "float32")
 told = tell(y, light)  # (10, S, S, K + 2)
 painted = mg.to_numpy(G(told))  # (10, S, S, 3)
 rows = {"map": palette[mg.to_numpy(y)], "true, at dusk": picture_of(y, light), "SPADE, noon": paint(G, y, 0 * light)}
-rows |= {"between": paint(G, y, light / 2), "dusk": painted, "without, dusk": paint(rival, y, light)}
+rows |= {"between": paint(G, y, light / 2), "dusk": painted, "without SPADE, dusk": paint(rival, y, light)}
 figure, ax = plt.subplots(figsize=(12, 7.4))
 pictures = np.concatenate([mg.to_numpy(row) for row in rows.values()])  # (6 * 10, S, S, 3)
-lesson.show(ax, pictures, f"{'yours' if args.draw else '12_map.png'}, others, and one kind everywhere", columns=len(y))
+title = f"Columns: {'yours' if args.draw else '12_map.png'}, five others, one kind everywhere"
+lesson.show(ax, pictures, title, columns=len(y))
 ax.set_yticks([(S + 1) * k + S / 2 for k in range(len(rows))], list(rows))  # the names of the rows
 path = lesson.save(figure, "12_layout_to_image.png")
 if not args.draw:

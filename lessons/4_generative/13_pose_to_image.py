@@ -150,7 +150,7 @@ for name in ("without D", "with D"):
 # |difference| of neighbouring pixels there, as a multiple of the truth's. And a Frechet distance (lesson 4.4) of
 # pieces of 4x4 pixels, 48 numbers each, over its floor, that of other true pictures.
 #
-# A second stage helps L1 either way (to 0.85 to 0.97 of the coarse one's). What D adds is sharpness. But L1 is better
+# A second stage helps L1 either way (to 0.82 to 0.97 of the coarse one's). What D adds is sharpness. But L1 is better
 # without D: where a speckle is cannot be known, so who draws one, and is wrong, pays more than a smooth guess. By the
 # pieces, the coarse and both refined pictures are about as far from true ones, 13 to 19 floors as the run has it, and
 # the *carried* ones, mixed colours, thick arms and all, were the nearest: a piece of 4x4 pixels is no figure. So look
@@ -196,7 +196,8 @@ lesson.save(figure, "13_pose_to_image.png")
 
 # %% [markdown]
 # **It walks.** One picture of a new figure, and twelve poses. No network saw it, or a step, before. **Exercises**:
-# `minigen learn run conv2d_weights`, the gradient by which the menders learn, and `gan_losses`.
+# `minigen learn run conv2d_weights`, the gradient by which the menders learn, and `gan_losses`, those of the game with
+# the sigmoid in place of the hinge.
 
 # %%
 from matplotlib import animation

@@ -146,15 +146,16 @@ class Module:
             if path in state and got != array.shape:
                 got = f"has shape {got}" if got is not None else f"is a {type(state[path]).__name__}"
                 wrong.append(f"{path} {got}, wants shape {array.shape}")
-            elif path in state and state[path].dtype.kind not in "biuf":
+            elif path in state and getattr(getattr(state[path], "dtype", None), "kind", "f") not in "biuf":
                 wrong.append(f"{path} is of dtype {state[path].dtype}, wants real numbers")
         if wrong:
             more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
             raise ValueError(
                 f"load_state_dict: this state is not of this {type(self).__name__}: {'; '.join(wrong[:4])}{more}"
             )
-        for path, (module, name, array) in own.items():
-            _set(module, name, asarray(state[path], array.dtype))
+        taken = {path: asarray(state[path], array.dtype) for path, (_, _, array) in own.items()}
+        for path, (module, name, _) in own.items():
+            _set(module, name, taken[path])
 
     def __repr__(self) -> str:
         """A line for each module: its name, what it is, its parameters' shapes, how many numbers they are."""
