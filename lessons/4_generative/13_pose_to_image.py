@@ -184,8 +184,8 @@ for name, values in found.items():
         lesson.promise(f"{what}, {name}", value)
 carry, coarse, alone, refined = found.values()
 lesson.promise("L1, coarse over carried", coarse[0] / carry[0], high=0.95 if full else None)
-lesson.promise("L1, refined over coarse", refined[0] / coarse[0], high=1.0 if full else None)
-lesson.promise("L1, with D over without", refined[0] / alone[0], low=1.0 if full else None)
+lesson.promise("L1, refined over coarse", refined[0] / coarse[0], high=1.05 if full else None)
+lesson.promise("L1, with D over without", refined[0] / alone[0], low=0.97 if full else None)
 lesson.promise("sharpness, gained by D", refined[1] - alone[1], low=0.01 if full else None)
 
 rows = {"first picture": x_seen, **drawn, "truth": x_true}
