@@ -113,7 +113,6 @@ with mg.no_grad():
     rows = xp.stack([x_test[:8], rebuilt_by_pca[:8], net(x_test[:8]).data])  # (3, 8, D)
 lesson.show(axes[0], rows.reshape(-1, 8, 8), f"Test digits, through {K} numbers", columns=8)
 axes[0].set_yticks([4, 13, 22], ["as they are", "PCA", "autoencoder"])
-axes[0].tick_params(length=0)
 for ax, (name, (_, new)) in zip(axes[1:], maps.items(), strict=True):
     points = ax.scatter(*mg.to_numpy(new).T, c=mg.to_numpy(y_test), cmap="tab10", vmin=-0.5, vmax=9.5, s=12)
     ax.set(title=f"Codes of two numbers: {name}", xlabel="first number", ylabel="second number")

@@ -99,7 +99,7 @@ lesson.promise("copied, floors", frechet["copied"].ratio, low=0.999, high=1.001)
 #
 # **Learned by heart?** The distance of each drawn image to the *nearest* training image, over the same for real test
 # images: about 1 for new images, 0 for copies. Noise fools it: what is noisy enough is as far from its original as a
-# new image would be. So look at the pictures, too, each beside its nearest neighbour.
+# new image would be. So look at the pictures, too.
 
 # %%
 near = {name: metrics.memorising(x, x_test, x_train) for name, x in generators.items()}

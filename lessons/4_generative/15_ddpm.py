@@ -3,7 +3,7 @@
 Goal: diffusion on images: a small U-Net, two noise schedules, and a sampler that needs a tenth of the calls.
 Needs: diffusion in the plane (lesson 4.14), convolutions, group norm.
 Time: about 4 min on two cores (--quick: 5 s; --steps 2000: half of that; --schedule linear: the other schedule;
-    --data mnist: 28x28, 15 min, --quick: 30 s; nothing is promised of it).
+    --data mnist: 28x28, 15 min, or 30 s with --quick; nothing is promised of it).
 You should see: new digits at most twice as far from test digits as training digits are (Frechet distance), all ten
     digits among them, none copied; and in 20 steps instead of 200, digits at most 1.5 times as far.
 """
@@ -164,8 +164,8 @@ for ax, count, eta in zip(axes[1:], (T, 20), (1.0, 0.0), strict=True):
     ratios.append(lesson.promise(f"{title}: Frechet distance, times the floor", ratio, high=low and 2))
     lesson.promise(f"{title}: coverage", metrics.density_coverage(of_test, features).coverage, low=low)
     lesson.promise(f"{title}: label entropy", metrics.label_entropy(labels, 10), low=low and 2.25)
-    away = metrics.memorising(images, x_test, x_train)
-    lesson.promise(f"{title}: to the nearest, times real", away, low=low and 0.95)
+    nearest = metrics.memorising(images, x_test, x_train)
+    lesson.promise(f"{title}: to the nearest, times real", nearest, low=low and 0.95)
     lesson.show(ax, images[:40], title)
 lesson.save(figure, "15_ddpm.png")
 lesson.promise("DDIM in 20 steps, times the distance of all steps", ratios[1] / ratios[0], high=low and 1.5)

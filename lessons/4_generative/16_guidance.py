@@ -2,7 +2,7 @@
 
 Goal: a diffusion model that draws what it is asked for, and one number that trades variety for certainty.
 Needs: DDPM (lesson 4.15), whose U-Net, schedule and sampler are imported here; what Bayes' rule says.
-Time: about 3 min on two cores (--quick: 5 s; --data mnist: 28x28, 13 min, --quick: 30 s).
+Time: about 3 min on two cores (--quick: 5 s; --data mnist: 28x28, 13 min, or 30 s with --quick).
 You should see: of 8x8 digits, the one that was asked for in at least 97 of 100 drawings. With more guidance it is in
     nearly all of them, and they become more and more alike: accuracy rises, recall falls.
 """

@@ -142,12 +142,13 @@ class Module:
         wrong = [f"{path} is missing" for path in own if path not in state]
         wrong += [f"{path} is surplus" for path in state if path not in own]
         for path, (_, _, array) in own.items():
-            got = getattr(state.get(path), "shape", None)
-            if path in state and got != array.shape:
-                got = f"has shape {got}" if got is not None else f"is a {type(state[path]).__name__}"
+            given = state.get(path, array)  # what is missing is said above
+            shape, dtype = getattr(given, "shape", None), getattr(given, "dtype", None)
+            if shape != array.shape:
+                got = f"has shape {shape}" if shape is not None else f"is a {type(given).__name__}"
                 wrong.append(f"{path} {got}, wants shape {array.shape}")
-            elif path in state and getattr(getattr(state[path], "dtype", None), "kind", "f") not in "biuf":
-                wrong.append(f"{path} is of dtype {state[path].dtype}, wants real numbers")
+            elif getattr(dtype, "kind", "f") not in "biuf":  # other libraries' dtypes have no kind
+                wrong.append(f"{path} is of dtype {dtype}, wants real numbers")
         if wrong:
             more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
             raise ValueError(
